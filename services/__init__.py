@@ -1,0 +1,1 @@
+"""The services of Valise: ingest, classify, search, and the runtime that carries them."""

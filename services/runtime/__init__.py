@@ -1,0 +1,1 @@
+"""Plumbing that knows no theme and no country: settings, log, registry, workers, health."""

@@ -1,0 +1,109 @@
+"""The index port: notes in by version, pages of hits out.
+
+Two adapters, `elastic.ElasticIndex` and `embedded.TantivyIndex`, pass one contract suite
+(tests/contract). What a caller may rely on:
+
+- A state of a note replaces another only under a higher version; equal is a duplicate, lower is
+  stale. A withdrawn note stays as a tombstone with its version and is left out of every answer.
+- Search sees only what the query's reader may see, in hits, counts and highlights alike.
+- Facets count with every filter but their own.
+- Pages by date or receipt are stable under writes; a relevance cursor lives at least 10 minutes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from schemas.answers import FacetCount, Hit
+from schemas.events import ClassifiedNote
+from schemas.query import Query
+
+FACETS = ("theme", "subtheme", "country", "post", "genre", "year")
+CURSOR_MINUTES = 10
+SNIPPET = 200
+"""Characters of one highlighted fragment of a body, marks not counted."""
+FRAGMENTS = 3
+"""Highlighted fragments of a body at most."""
+
+
+class Applied(StrEnum):
+    """What became of one state of a note."""
+
+    INDEXED = "indexed"
+    STALE = "stale"
+    DUPLICATE = "duplicate"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The index can never take this document (say, a mapping error): to be parked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search, as schemas.answers.SearchPage without the clock."""
+
+    total: int
+    total_is_exact: bool
+    relaxed: bool
+    hits: Sequence[Hit]
+    facets: Mapping[str, Sequence[FacetCount]]
+    next: str | None
+
+
+class CursorExpired(Exception):
+    """The cursor was good once (answer 410)."""
+
+
+class CursorInvalid(ValueError):
+    """The cursor is not one of ours, or belongs to another query (answer 422)."""
+
+
+class Index(Protocol):
+    """Where notes are found. Unavailable is raised by every method where the engine is away."""
+
+    async def start(self) -> None:
+        """Open the index, create what is missing."""
+        ...
+
+    async def stop(self) -> None:
+        """Close it; what was applied stays."""
+        ...
+
+    async def apply(self, notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
+        """Take these states; one outcome each, in order. May hold several states of one note.
+
+        When it returns every accepted state is durable. Search sees it after the next refresh
+        (by itself within a second). Raises Unavailable when some were not taken and may be later:
+        the caller hands over the whole batch again.
+        """
+        ...
+
+    async def forget(self, note_ids: Sequence[UUID]) -> None:
+        """Remove every trace of these notes (an expunged note's null value on the log)."""
+        ...
+
+    async def refresh(self) -> None:
+        """Make all that was applied visible to search now."""
+        ...
+
+    async def search(self, query: Query) -> Page:
+        """The page that the query asks for. Raises CursorExpired, CursorInvalid."""
+        ...
+
+    async def get(self, note_id: UUID) -> ClassifiedNote | None:
+        """The latest state of a note, tombstones included; rights are the caller's to check."""
+        ...
+
+    async def count(self) -> int:
+        """How many notes are held, tombstones not counted."""
+        ...
+
+    async def ready(self) -> bool:
+        """Whether the engine answers now."""
+        ...
