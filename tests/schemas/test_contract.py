@@ -20,7 +20,7 @@ from schemas.events import (
     encode,
     version,
 )
-from schemas.note import Note, note_id, normalise_text
+from schemas.note import Note, normalise_text, note_id
 from schemas.query import Query
 from tests.builders import a_classified_note, a_note, an_event
 

@@ -1,0 +1,53 @@
+# Valise: `make demo` runs it, `make test` tests it. Every target sets up .venv from the lock first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+NOTES ?= samples/notes.jsonl
+STAMP := .venv/.ready
+
+.PHONY: help setup demo test test-live lint format engines engines-stop lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 22
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed (make PYTHON=python3.12 …)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## the virtual environment with everything, from the lock
+
+demo: $(STAMP) ## start the embedded deployment, submit the sample notes (NOTES=…), show what it found
+	@NOTES="$(NOTES)" DEMO_EXIT="$(DEMO_EXIT)" .venv/bin/python tools/demo.py
+
+test: $(STAMP) ## all tests; the live ones too where Java 21+, Maven and PostgreSQL are found
+	@.venv/bin/python tools/run_tests.py
+
+test-live: $(STAMP) ## the live tests; fails where the engines cannot start
+	@.venv/bin/python tools/run_tests.py --live-only
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: $(STAMP) ## ruff's formatting and safe mends
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+engines: $(STAMP) ## real Kafka, Elasticsearch and PostgreSQL on 127.0.0.1; prints the settings
+	@.venv/bin/python tools/engines/engines.py start
+
+engines-stop: ## end them and remove their data
+	@$(PYTHON) tools/engines/engines.py stop
+
+lock: ## write requirements.lock anew (needs uv on PATH)
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
+
+clean: ## remove what the other targets made
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

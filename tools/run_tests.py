@@ -1,0 +1,76 @@
+"""Runs the tests: those that need no engine, then the live ones where engines can run.
+
+`make test` and `make test-live` call it. Engines of its own are started in a temporary folder and
+ended again, whatever happens; settings for the live tests travel as VALISE_TEST_*.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools" / "engines"))
+
+
+def main() -> int:
+    """Exit code of the first failing part, 0 when all passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--live-only", action="store_true")
+    parser.add_argument("pytest_arguments", nargs="*")
+    given = parser.parse_args()
+
+    if not given.live_only:
+        code = pytest(["-m", "not live", *given.pytest_arguments], {})
+        if code:
+            return code
+    missing = what_is_missing()
+    if missing:
+        print(f"\nSKIPPED the live tests (Kafka, Elasticsearch, PostgreSQL): {missing}", flush=True)
+        return 1 if given.live_only else 0
+    return live(given.pytest_arguments)
+
+
+def what_is_missing() -> str:
+    """Why engines cannot run here, in one line; empty where they can."""
+    check = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "engines" / "engines.py"), "check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if check.returncode == 0:
+        return ""
+    return " ".join((check.stdout + check.stderr).split()) or "engines.py check failed"
+
+
+def live(arguments: list[str]) -> int:
+    """Start engines, run the live tests on them, end the engines."""
+    import engines  # noqa: PLC0415  (a script beside this one, not a package)
+
+    with tempfile.TemporaryDirectory(prefix="valise-engines-", ignore_cleanup_errors=True) as folder:
+        state = Path(folder)
+        try:
+            addresses = engines.start(state, cache=ROOT / ".engines")
+            settings = {
+                name.replace("VALISE_", "VALISE_TEST_"): value for name, value in addresses.items()
+            }
+            return pytest(["-m", "live", *arguments], settings)
+        finally:
+            engines.stop(state)
+
+
+def pytest(arguments: list[str], settings: dict[str, str]) -> int:
+    """Run pytest in a process of its own; its exit code (no test at all is a failure)."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        check=False,
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
