@@ -1,0 +1,35 @@
+"""`valise classify`: tags without a server, for files or for JSON Lines."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def classify(
+    files: Annotated[list[Path] | None, typer.Argument(help="Fichiers texte ou Markdown.")] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Lit des objets JSON, un par ligne, de l'entrée.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processus ; par défaut, tous les cœurs.")
+    ] = None,
+) -> None:
+    """Étiquette des textes sans serveur : une ligne JSON par texte, dans l'ordre lu."""
+    # The classifier is heavy to import: the client commands must not pay for it.
+    from services.classify import jsonl as engine  # noqa: PLC0415
+
+    if jsonl == bool(files):
+        raise typer.BadParameter("donner des fichiers, ou --jsonl avec l'entrée standard")
+    if jsonl:
+        engine.run(sys.stdin.buffer, sys.stdout.buffer.write, workers=workers)
+        return
+    refused = False
+    for path in files or []:
+        answer = engine.classify_file(path)
+        refused = refused or "error" in answer
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+    if refused:
+        raise typer.Exit(1)

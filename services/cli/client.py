@@ -1,0 +1,65 @@
+"""The HTTP client of the command: where Valise is, and what its errors mean on a terminal."""
+
+import os
+from typing import Any
+
+import httpx
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class Unreachable(Exception):
+    """The service does not answer (exit code 3)."""
+
+
+def url() -> str:
+    """The service's address, from VALISE_URL."""
+    return os.environ.get("VALISE_URL", DEFAULT_URL).rstrip("/")
+
+
+def client() -> httpx.Client:
+    """A client of the service, with the key of VALISE_KEY where there is one."""
+    key = os.environ.get("VALISE_KEY")
+    return httpx.Client(
+        base_url=url(),
+        timeout=TIMEOUT,
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        # A proxy meant for the outside has no business with an embedded service on this machine.
+        trust_env=not url().startswith(("http://127.", "http://localhost")),
+    )
+
+
+def unreachable(error: httpx.TransportError) -> Unreachable:
+    """The error to raise when the service did not answer."""
+    reason = str(error) or type(error).__name__
+    return Unreachable(f"le service ne répond pas à l'adresse {url()} ({reason})")
+
+
+def get(path: str, parameters: list[tuple[str, str]] | None = None) -> httpx.Response:
+    """GET a path of the service. Raises Unreachable (no answer, or 503)."""
+    try:
+        with client() as http:
+            response = http.get(path, params=parameters or [])
+    except httpx.TransportError as error:
+        raise unreachable(error) from None
+    if response.status_code >= 500:
+        raise Unreachable(f"le service répond en erreur : {detail(response)}")
+    return response
+
+
+def detail(response: httpx.Response) -> str:
+    """What a problem answer says, in French, with its fields."""
+    try:
+        return problem_text(response.json())
+    except ValueError:
+        return f"réponse HTTP {response.status_code}"
+
+
+def problem_text(problem: dict[str, Any]) -> str:
+    """A problem document as one line."""
+    text = str(problem.get("detail") or problem.get("title") or "erreur sans explication")
+    fields = [
+        f"{error.get('field')} : {error.get('detail')}" for error in problem.get("errors") or []
+    ]
+    return f"{text} ({' ; '.join(fields)})" if fields else text

@@ -1,0 +1,63 @@
+"""`valise serve` and `valise run`: the embedded deployment, one service of the distributed one."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.runtime.errors import Misconfigured
+from services.runtime.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Service(StrEnum):
+    """The services of the distributed deployment."""
+
+    INGEST = "ingest"
+    CLASSIFY = "classify"
+    SEARCH = "search"
+
+
+def serve(
+    data: Annotated[Path | None, typer.Option(help="Dossier des données.")] = None,
+    host: Annotated[str, typer.Option(help="Adresse d'écoute.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port d'écoute.")] = 8000,
+) -> None:
+    """Met en service tout Valise sur cette machine, sans autre logiciel."""
+    settings = Settings.from_env(os.environ)
+    if settings.distributed:
+        raise Misconfigured(
+            "VALISE_KAFKA et VALISE_ELASTICSEARCH sont donnés : lancer chaque service par "
+            "« valise run ingest|classify|search », ou retirer ces réglages pour « valise serve »"
+        )
+    if host not in LOOPBACK:
+        raise Misconfigured(
+            "sans clés d'accès, « valise serve » n'écoute que sur cette machine (127.0.0.1)"
+        )
+    if data is not None:
+        settings = settings.model_copy(update={"data": data})
+    from services import embedded  # noqa: PLC0415  (its engines load only where it is served)
+
+    embedded.serve(settings, host, port)
+
+
+def run(
+    service: Annotated[Service, typer.Argument(help="Service à lancer.")],
+    host: Annotated[str, typer.Option(help="Adresse d'écoute.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port d'écoute.")] = 8000,
+) -> None:
+    """Lance un service du déploiement réparti (Kafka, Elasticsearch, PostgreSQL)."""
+    settings = Settings.from_env(os.environ)
+    if not settings.distributed:
+        raise Misconfigured(
+            "« valise run » demande VALISE_KAFKA, VALISE_ELASTICSEARCH et VALISE_DATABASE ; "
+            "sans eux, lancer « valise serve »"
+        )
+    from importlib import import_module  # noqa: PLC0415  (each service has its own libraries)
+
+    from services.runtime import web  # noqa: PLC0415
+
+    web.serve(import_module(f"services.{service.value}.app").create(settings), host, port)

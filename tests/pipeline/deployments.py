@@ -1,0 +1,201 @@
+"""Both deployments as real processes that a test can start, kill and start again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+from sqlalchemy import create_engine, make_url, text
+
+VALISE = Path(sys.executable).parent / "valise"
+START_SECONDS = 60.0
+ENGINES = ("VALISE_KAFKA", "VALISE_ELASTICSEARCH", "VALISE_DATABASE")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One `valise` process: its address, its log, and how to end it."""
+
+    def __init__(self, folder: Path, name: str, arguments: list[str], env: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"{name}.log"
+        self._command = [str(VALISE), *arguments, "--port", str(self.port)]
+        kept = {name: value for name, value in os.environ.items() if name not in ENGINES}
+        self._env = kept | env
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def wait_ready(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            assert self._process is not None
+            assert self._process.poll() is None, self.log.read_text()
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"not ready in time:\n{self.log.read_text()}")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """kill -9, as the kernel or an administrator would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(30)
+
+    def end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the direct children."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+class Embedded:
+    """`valise serve` on a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.server = Process(folder, "serve", ["serve", "--data", str(self.data)], {})
+
+    def start(self) -> None:
+        self.server.start()
+        self.server.wait_ready()
+
+    @property
+    def ingest(self) -> str:
+        return self.server.url
+
+    @property
+    def search(self) -> str:
+        return self.server.url
+
+    def kill_classify(self) -> None:
+        """kill -9 the classify process; the server starts another by itself."""
+        for child in children(self.server.pid):
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"services.classify" in command:
+                os.kill(child, signal.SIGKILL)
+
+    def kill_search(self) -> None:
+        """kill -9 the server itself: ingest, search and indexing at once."""
+        self.server.kill()
+        self.start()
+
+    def logs(self) -> str:
+        return self.server.log.read_text()
+
+    def end(self) -> None:
+        self.server.end()
+
+
+class Distributed:
+    """The three services, each a process of its own, on real engines."""
+
+    def __init__(self, folder: Path, name: str, engines: dict[str, str]) -> None:
+        env = engines | {
+            "VALISE_DATABASE": own_database(engines["VALISE_DATABASE"], name),
+            "VALISE_INDEX": f"valise-{name}",
+            "VALISE_TOPIC_PREFIX": f"{name}.",
+            "VALISE_PARTITIONS": "3",
+            "VALISE_SESSION_TIMEOUT_MS": "6000",
+        }
+        self.env = env
+        self.services = {
+            service: Process(folder, service, ["run", service], env)
+            for service in ("ingest", "classify", "search")
+        }
+
+    def start(self) -> None:
+        for service in self.services.values():
+            service.start()
+        for service in self.services.values():
+            service.wait_ready()
+
+    @property
+    def ingest(self) -> str:
+        return self.services["ingest"].url
+
+    @property
+    def search(self) -> str:
+        return self.services["search"].url
+
+    def kill_classify(self) -> None:
+        self.services["classify"].kill()
+        self.services["classify"].start()
+
+    def kill_search(self) -> None:
+        self.services["search"].kill()
+        self.services["search"].start()
+
+    def logs(self) -> str:
+        return "\n".join(
+            f"--- {name}\n{service.log.read_text()}" for name, service in self.services.items()
+        )
+
+    def end(self) -> None:
+        for service in self.services.values():
+            service.end()
+
+
+def own_database(url: str, name: str) -> str:
+    """A database of that name beside the given one, made for this test; its URL."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+Deployment = Embedded | Distributed
+
+
+@contextmanager
+def running(deployment: Deployment) -> Iterator[Deployment]:
+    """The deployment, started; ended whatever happens, its logs shown when a test fails."""
+    try:
+        deployment.start()
+        yield deployment
+    except BaseException:
+        print(deployment.logs()[-20_000:])
+        raise
+    finally:
+        deployment.end()

@@ -1,0 +1,153 @@
+"""`make demo`: the embedded deployment with a dozen notes in it, in one command.
+
+Starts `valise serve` on `.demo/` (kept between runs), submits the notes named by NOTES, waits until
+they are found, shows what was found and where to look, then serves until Ctrl-C (DEMO_EXIT=1:
+stops by itself). Exits 1 where a note does not arrive.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+VALISE = Path(sys.executable).parent / "valise"
+DATA = ROOT / ".demo"
+START_SECONDS = 60
+ARRIVE_SECONDS = 120
+PORT = 8000
+
+
+def main() -> int:
+    """Run the demonstration; its exit code."""
+    began = time.monotonic()
+    DATA.mkdir(exist_ok=True)
+    port = free_port(PORT)
+    url = f"http://127.0.0.1:{port}"
+    env = {**os.environ, "VALISE_URL": url, "VALISE_PUBLIC_URL": url}
+    for engine in ("VALISE_KAFKA", "VALISE_ELASTICSEARCH", "VALISE_DATABASE"):
+        env.pop(engine, None)
+    with (DATA / "serve.log").open("ab") as log:
+        server = subprocess.Popen(
+            [VALISE, "serve", "--data", DATA, "--port", str(port)], env=env, stderr=log, stdout=log
+        )
+    try:
+        if not wait_for(url, server):
+            print(f"Le service n'a pas démarré ; voir {DATA / 'serve.log'}")
+            return 1
+        print(f"Service démarré en {time.monotonic() - began:.1f} s : {url}\n")
+        if not submit(env):
+            return 1
+        show(url)
+        print(f"\nDe la commande à ces notes : {time.monotonic() - began:.1f} s.")
+        if os.environ.get("DEMO_EXIT"):
+            print(f"Données gardées dans {DATA.relative_to(ROOT)}/.")
+            return 0
+        print("Ctrl-C pour arrêter ; les données restent dans .demo/.")
+        server.wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.terminate()
+        server.wait()
+    return 0
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port, or another one where it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on this machine")
+
+
+def wait_for(url: str, server: "subprocess.Popen[bytes]") -> bool:
+    """Whether the service became ready in time."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            get(f"{url}/health/ready")
+            return True
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+def submit(env: dict[str, str]) -> bool:
+    """Submit the notes and wait until each is indexed; False where one never is."""
+    notes = os.environ.get("NOTES") or str(ROOT / "samples" / "notes.jsonl")
+    given = {"VALISE_POST": "bruxelles", **env}
+    print(f"Envoi de {notes} (valise submit) :")
+    sent = subprocess.run(
+        [VALISE, "submit", "--json", notes],
+        env=given,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if sent.returncode > 1:
+        return False
+    waiting = {}
+    for line in sent.stdout.splitlines():
+        answer = json.loads(line)
+        print(f"  {answer['outcome']:<10} {answer['file']} {answer.get('detail', '')}".rstrip())
+        if "id" in answer and answer["outcome"] in ("accepted", "duplicate"):
+            waiting[answer["id"]] = answer["file"]
+    end = time.monotonic() + ARRIVE_SECONDS
+    while waiting and time.monotonic() < end:
+        for note in list(waiting):
+            state = get(f"{env['VALISE_URL']}/api/v1/notes/{note}/trace")["state"]
+            if state in ("indexed", "withdrawn", "parked"):
+                del waiting[note]
+        time.sleep(0.1)
+    for name in waiting.values():
+        print(f"  toujours en attente : {name}")
+    return not waiting
+
+
+def show(url: str) -> None:
+    """Print what was found and the addresses to open."""
+    everything = get(f"{url}/api/v1/search?size=1")
+    print(f"\n{everything['total']} notes indexées. Par thème, pays et poste :")
+    for facet in ("theme", "country", "post"):
+        counts = ", ".join(f"{c['value']} {c['count']}" for c in everything["facets"][facet][:12])
+        print(f"  {facet:<8} {counts}")
+    for words in ("âge de la retraite", "médicaments prix négociés", "plateformes livreurs"):
+        page = get(f"{url}/api/v1/search?{urllib.parse.urlencode({'q': words, 'size': 3})}")
+        print(f"\n  « {words} » : {page['total']} en {page['took_ms']} ms")
+        for hit in page["hits"]:
+            print(f"    {hit['subject'][:90]}")
+            for tag in hit["themes"][:1]:
+                evidence = ", ".join(f"« {e['text']} »" for e in tag["evidence"][:3])
+                print(f"      {tag['theme']} {tag['score']:.2f} : {evidence}")
+    print("\nÀ ouvrir :")
+    for label, path in (
+        ("recherche", "/"),
+        ("les fils", "/fils"),
+        ("fil Atom", "/feeds/sante.atom"),
+        ("fil JSON", "/feeds/protection_sociale.json"),
+        ("API", "/openapi.json"),
+    ):
+        print(f"  {label:<10} {url}{path}")
+
+
+def get(address: str) -> Any:
+    """The JSON at an address. Raises OSError where it does not answer 200."""
+    with urllib.request.urlopen(address, timeout=30) as response:
+        return json.load(response)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
