@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools" / "engines"))
 
+import engines  # noqa: E402  (a script beside this one, not a package)
+
 
 def main() -> int:
     """Exit code of the first failing part, 0 when all passed."""
@@ -26,34 +28,25 @@ def main() -> int:
         code = pytest(["-m", "not live", *given.pytest_arguments], {})
         if code:
             return code
-    missing = what_is_missing()
+    missing = engines.check()
     if missing:
-        print(f"\nSKIPPED the live tests (Kafka, Elasticsearch, PostgreSQL): {missing}", flush=True)
+        print(
+            "\nSKIPPED the live tests (Kafka, Elasticsearch, PostgreSQL), because:",
+            *missing,
+            sep="\n",
+        )
         return 1 if given.live_only else 0
     return live(given.pytest_arguments)
 
 
-def what_is_missing() -> str:
-    """Why engines cannot run here, in one line; empty where they can."""
-    check = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "engines" / "engines.py"), "check"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if check.returncode == 0:
-        return ""
-    return " ".join((check.stdout + check.stderr).split()) or "engines.py check failed"
-
-
 def live(arguments: list[str]) -> int:
     """Start engines, run the live tests on them, end the engines."""
-    import engines  # noqa: PLC0415  (a script beside this one, not a package)
-
-    with tempfile.TemporaryDirectory(prefix="valise-engines-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="valise-engines-", ignore_cleanup_errors=True
+    ) as folder:
         state = Path(folder)
         try:
-            addresses = engines.start(state, cache=ROOT / ".engines")
+            addresses = engines.start(state)
             settings = {
                 name.replace("VALISE_", "VALISE_TEST_"): value for name, value in addresses.items()
             }
