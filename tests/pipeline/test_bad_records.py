@@ -103,7 +103,8 @@ async def test_good_notes_are_found_and_each_bad_record_is_parked_with_its_reaso
     for _, reason, origin in parked:
         assert reason
         assert SUBMITTED.name in origin
-    live = httpx.get(f"{pipeline.deployment.search}/health/live")
+    async with httpx.AsyncClient() as http:
+        live = await http.get(f"{pipeline.deployment.search}/health/live")
     assert live.status_code == 200
 
 

@@ -1,0 +1,111 @@
+"""The command without a server: wrong use, no service, reading files."""
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from services.cli.submit import expand, plural, summary
+from tests.pipeline.deployments import VALISE, free_port
+
+
+def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [VALISE, *arguments],
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def nobody() -> dict[str, str]:
+    """An address where nothing listens."""
+    return {"VALISE_URL": f"http://127.0.0.1:{free_port()}"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "retraites"],
+        ["trace", "berlin/BER-2026-0142"],
+    ],
+)
+def test_without_a_service_the_command_says_so_and_exits_3(
+    arguments: list[str], nobody: dict[str, str]
+) -> None:
+    failed = run(*arguments, **nobody)
+    assert failed.returncode == 3
+    assert nobody["VALISE_URL"] in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_submitting_without_a_service_exits_3(tmp_path: Path, nobody: dict[str, str]) -> None:
+    note = tmp_path / "BER-1.txt"
+    note.write_text("Objet\n\nCorps", encoding="utf-8")
+    failed = run("submit", str(note), "--post", "berlin", **nobody)
+    assert failed.returncode == 3
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_text_without_a_post_is_wrong_use(tmp_path: Path, nobody: dict[str, str]) -> None:
+    note = tmp_path / "BER-1.txt"
+    note.write_text("Objet\n\nCorps", encoding="utf-8")
+    failed = run("submit", str(note), **nobody)
+    assert failed.returncode == 2
+    assert "VALISE_POST" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace", "pas-un-identifiant"],
+        ["submit", "x.txt", "--post", "atlantide"],
+        ["submit", "x.txt", "--post", "berlin", "--date", "demain"],
+        ["classify"],
+        ["search", "--size", "0"],
+        ["inconnue"],
+    ],
+)
+def test_wrong_use_exits_2(arguments: list[str], nobody: dict[str, str]) -> None:
+    assert run(*arguments, **nobody).returncode == 2
+
+
+def test_classify_needs_no_server_and_keeps_the_order() -> None:
+    lines = (
+        '{"id": "a", "title": "Retraites en Allemagne", "text": "Les pensions de retraite."}\n'
+        "pas du JSON\n"
+        '{"id": "c", "subject": "Hôpitaux", "body": "Les hôpitaux espagnols manquent de lits."}\n'
+    )
+    done = subprocess.run(
+        [VALISE, "classify", "--jsonl"], input=lines, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    import json
+
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == ["a", None, "c"]
+    assert answers[0]["themes"][0]["theme"] == "protection_sociale"
+    assert answers[0]["countries"][0]["country"] == "DE"
+    assert answers[1]["error"]
+    assert answers[2]["themes"][0]["theme"] == "sante"
+
+
+def test_a_folder_is_walked_in_order_without_hidden_files(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.md", ".cache/x.txt", "sous/c.txt", ".DS_Store"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    paths, missing = expand([tmp_path, tmp_path / "absent.txt"])
+    assert [str(path.relative_to(tmp_path)) for path in paths] == ["a.md", "b.txt", "sous/c.txt"]
+    assert [result.outcome for result in missing] == ["refused"]
+
+
+def test_the_summary_counts_in_french() -> None:
+    counts = Counter({"accepted": 2, "conflict": 2, "refused": 1})
+    assert summary(counts) == "5 documents : 2 acceptées, 2 en conflit, 1 refusée"
+    assert summary(Counter()) == "0 document : rien à envoyer"
+    assert plural("déjà reçue", 3) == "déjà reçues"
