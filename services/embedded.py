@@ -11,19 +11,20 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from fastapi import FastAPI
 
 from schemas.topics import ALL, CLASSIFIED
 from services.ingest import app as ingest
-from services.runtime import health, problems, web
-from services.runtime.errors import Misconfigured
+from services.runtime import problems, web
+from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.health import health_router
 from services.runtime.log.sqlite import SqliteLog
-from services.runtime.registry import Registry
+from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
 from services.search import app as search
 from services.search.index.embedded import TantivyIndex
@@ -31,6 +32,7 @@ from services.search.index.embedded import TantivyIndex
 logger = logging.getLogger("valise.embedded")
 
 CHILD_EXIT_SECONDS = 8.0
+COMPACT_SECONDS = 24 * 3600.0
 RESTART_SECONDS = 1.0
 """Between the end of a classify process that failed and the start of the next."""
 
@@ -85,10 +87,10 @@ def create(settings: Settings) -> FastAPI:
             worker.subscribe()
         if index.empty_at_start:
             # The log wins: an index that is new, or was set aside as damaged, is filled again.
-            await log.rewind(CLASSIFIED.name, search.GROUP)
+            await log.commit(CLASSIFIED.name, search.GROUP, 0)
         await log.start()
         try:
-            async with classifier, ingesting:
+            async with classifier, ingesting, background(compact_daily(log)):
                 yield
         finally:
             await log.stop()
@@ -98,12 +100,20 @@ def create(settings: Settings) -> FastAPI:
     app = FastAPI(title="Valise", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     for router in (
-        health.router(
+        health_router(
             live={
-                **{worker.name: worker.health for worker in workers},
+                **{
+                    topic.name: worker.health
+                    for topic, worker in zip(search.READS, workers, strict=True)
+                },
                 "classify": classifier.health,
+                "relay": ingesting.health,
             },
-            ready={"log": log.ready, "index": index.ready, "registry": registry.ready},
+            ready={
+                "log": log.ready,
+                "index": index.ready,
+                "registry": lambda: aside(registry.ready),
+            },
         ),
         *ingest.routers(ingesting, settings),
         *search.routers(index, registry, settings),
@@ -111,6 +121,31 @@ def create(settings: Settings) -> FastAPI:
         app.include_router(router)
     search.install_pages(app)
     return app
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs `work` beside the block and cancels it at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def compact_daily(log: SqliteLog) -> None:
+    """Drops superseded events from the log once a day, as Kafka's cleaner does by itself."""
+    while True:
+        await asyncio.sleep(COMPACT_SECONDS)
+        for topic in ALL:
+            try:
+                dropped = await log.compact(topic.name)
+            except Unavailable as error:
+                logger.warning("%s not compacted: %s", topic.name, error.reason)
+            else:
+                logger.info("%s compacted: %d records dropped", topic.name, dropped)
 
 
 class ClassifyProcess:

@@ -40,7 +40,7 @@ def get(path: str, parameters: list[tuple[str, str]] | None = None) -> httpx.Res
     """GET a path of the service. Raises Unreachable (no answer, or 503)."""
     try:
         with client() as http:
-            response = http.get(path, params=parameters or [])
+            response = http.get(path, params=httpx.QueryParams(parameters or []))
     except httpx.TransportError as error:
         raise unreachable(error) from None
     if response.status_code >= 500:

@@ -11,13 +11,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from services.runtime.log.kafka import KafkaLog
 from sqlalchemy import create_engine, text
 
 from schemas.events import encode
 from schemas.note import Note
 from schemas.topics import SUBMITTED
 from services.runtime.log import Entry, Log
+from services.runtime.log.kafka import KafkaLog
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.settings import Settings
 from tests.builders import an_event
@@ -43,7 +43,7 @@ def bad_records() -> dict[str, Entry]:
         "unknown kind": Entry(key, good.replace(b'"submitted"', '"brûlée"'.encode())),
         "foreign key": Entry(str(uuid4()).encode(), good),
         "foreign id": Entry(key, good.replace(b'"MAUVAISE"', b'"AUTRE"')),
-        "no key": Entry(None, good),
+        "not an id": Entry(b"sans identifiant", good),
         "deep nesting": Entry(key, b'{"note":' * 5_000),
         "ten megabytes": Entry(key, b"x" * 10_000_000),
     }

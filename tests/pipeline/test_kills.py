@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from schemas.note import Note
-from services.classify import classify
+from services.classify.classifier import classify
 from tests.pipeline.corpus import many
 from tests.pipeline.deployments import Deployment, Distributed, Embedded, running
 

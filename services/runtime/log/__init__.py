@@ -15,6 +15,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.topics import Topic
+from services.runtime.errors import Unprocessable
+
+MAX_ENTRY_BYTES = 12 * 1024 * 1024
+"""Key and value together: the largest note (10 MB) in its event, with its tags."""
+
+MAX_HEADER_BYTES = 512 * 1024
+"""Headers together; a dead letter's are its original's and four short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,19 @@ class Entry:
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, bytes] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise Unprocessable where no log may take this entry: nothing in it, or too large."""
+        if self.key is None and self.value is None:
+            raise Unprocessable("an entry needs a key or a value")
+        size = len(self.key or b"") + len(self.value or b"")
+        if size > MAX_ENTRY_BYTES:
+            raise Unprocessable(f"the entry has {size} bytes, at most {MAX_ENTRY_BYTES} fit")
+        header_size = sum(len(name) + len(value) for name, value in self.headers.items())
+        if header_size > MAX_HEADER_BYTES:
+            raise Unprocessable(
+                f"the headers have {header_size} bytes, at most {MAX_HEADER_BYTES} fit"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +65,14 @@ class Record:
 
 
 class Redeliver(Exception):
-    """Raised by a batch handler: commit nothing of this batch, deliver it again."""
+    """Raised by a batch handler: commit nothing of this batch, deliver it again.
+
+    The log waits `after` seconds first; stopping or losing the partition cuts the wait short.
+    """
+
+    def __init__(self, reason: str = "", after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 class StopConsuming(Exception):
@@ -100,7 +127,8 @@ class Log(Protocol):
 
         Raises Unavailable within 5 s where the log does not take them (some may have been
         written: appending again is safe by the versions of events), Unprocessable for an entry
-        that the log can never take (too large).
+        that the log can never take (too large, without key and value, without a key on a compacted
+        topic).
         """
         ...
 

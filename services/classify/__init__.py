@@ -1,0 +1,1 @@
+"""classify: gives each note its tags, with the evidence for them."""

@@ -1,0 +1,69 @@
+"""Composition root of classify: its worker on a log, and the small application that carries it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from schemas.topics import ALL, SUBMITTED, SUBMITTED_DEAD
+from services.classify.classifier import warm_up
+from services.classify.handlers import SERVICE, processor
+from services.runtime import problems
+from services.runtime.health import health_router
+from services.runtime.log import Log
+from services.runtime.settings import Settings
+from services.runtime.worker import Worker
+
+GROUP = "classify"
+"""The group under which every process of this service reads."""
+
+BATCH = 100
+"""Records at once: a quarter of a second of work, so that a stop or a kill redoes little."""
+
+
+def worker(log: Log, settings: Settings) -> Worker:
+    """Who reads `notes.submitted` for classify."""
+    return Worker(
+        service=SERVICE,
+        log=log,
+        topic=SUBMITTED,
+        dead=SUBMITTED_DEAD,
+        group=GROUP,
+        process=processor(log),
+        max_records=BATCH,
+        stall_seconds=settings.stall_seconds,
+    )
+
+
+def compose(log: Log, settings: Settings) -> FastAPI:
+    """The application of classify on this log, which it starts and stops.
+
+    Starting raises Misconfigured where the language model is missing, Unavailable without the log.
+    """
+    reading = worker(log, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(warm_up)
+        await log.provision(ALL)
+        reading.subscribe()
+        await log.start()
+        try:
+            yield
+        finally:
+            await log.stop()
+
+    app = FastAPI(title="Valise : classement", lifespan=lifespan, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(
+        health_router(live={SUBMITTED.name: reading.health}, ready={"log": log.ready})
+    )
+    return app
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application of `valise run classify`. Raises Misconfigured."""
+    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
+
+    return compose(KafkaLog(settings), settings)

@@ -1,0 +1,128 @@
+"""The gazetteer: names of places and people, the country each stands for, and the traps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from schemas.vocabulary import countries
+from services.classify.inflect import people_forms
+from services.classify.matching import EXACT, Matcher, Term, terms
+from services.classify.tables import items, rows
+from services.classify.text import fold_term
+
+AMBIGUOUS = "?"
+
+
+class Kind(StrEnum):
+    """How a passage names a country."""
+
+    NAME = "name"
+    PEOPLE = "people"
+    CITY = "city"
+    INSTITUTION = "institution"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a name stands for. `ambiguous`: it may also be no place at all (Maurice, Virginie)."""
+
+    country: str
+    kind: Kind
+    region: str | None = None
+    ambiguous: bool = False
+    masculine: bool = False
+    acronym: bool = False
+
+
+@cache
+def gazetteer() -> Matcher[Place]:
+    """The matcher of all names of places. Raises ValueError on an unknown country code."""
+    return Matcher([*_countries(), *_regions(), *_cities(), *_hidden()])
+
+
+@cache
+def trap(kind: str) -> frozenset[str]:
+    """The folded expressions of one kind in traps.txt."""
+    return frozenset(
+        fold_term(item)
+        for row in rows("traps.txt")
+        if row["kind"] == kind
+        for item in items(row["expressions"])
+    )
+
+
+def _countries() -> Iterator[Term[Place]]:
+    short = dict(countries())
+    for row in rows("countries.txt"):
+        code = row["code"]
+        if code not in short:
+            raise ValueError(f"countries.txt: unknown country {code!r}")
+        given = items(row["names"])
+        own = short.pop(code)
+        if f"{AMBIGUOUS}{own}" not in given and _listed(own):
+            given = (own, *given)
+        yield from _names(given, code, Kind.NAME)
+        yield from _people(row["people"], code)
+        yield from _names(items(row["cities"]), code, Kind.CITY)
+        yield from _names(items(row["institutions"]), code, Kind.INSTITUTION)
+    for code, own in short.items():
+        yield from _names((own,) if _listed(own) else (), code, Kind.NAME)
+
+
+def _listed(short_name: str) -> bool:
+    """CLDR's names with brackets or a bare given name are not how notes write."""
+    return "(" not in short_name and short_name not in {"Réunion", "Maurice", "Dominique"}
+
+
+def _regions() -> Iterator[Term[Place]]:
+    for row in rows("regions.txt"):
+        yield from _names(items(row["names"]), row["code"], Kind.NAME, row["region"])
+        yield from _people(row["people"], row["code"], row["region"])
+        yield from _names(items(row["cities"]), row["code"], Kind.CITY, row["region"])
+
+
+def _cities() -> Iterator[Term[Place]]:
+    for row in rows("cities.txt"):
+        yield from _names(items(row["cities"]), row["code"], Kind.CITY)
+
+
+def _hidden() -> Iterator[Term[Place]]:
+    for row in rows("traps.txt"):
+        if row["kind"] == "hidden":
+            for item in items(row["expressions"]):
+                yield from terms(EXACT + item, Place("", Kind.HIDDEN))
+
+
+def _names(
+    names: tuple[str, ...], code: str, kind: Kind, region: str | None = None
+) -> Iterator[Term[Place]]:
+    """Names of places begin with a capital; institutions may be written without (mini-jobs)."""
+    for name in names:
+        ambiguous = name.startswith(AMBIGUOUS)
+        bare = name.lstrip(AMBIGUOUS)
+        proper = kind is not Kind.INSTITUTION or bare[0].isupper()
+        article = bare.split(" ")[0].lower() in {"la", "le", "au", "du", "île", "îles", "bande"}
+        place = Place(
+            country=code,
+            kind=kind,
+            region=region,
+            ambiguous=ambiguous,
+            acronym=kind is Kind.INSTITUTION and bare.isupper() and " " not in bare,
+        )
+        yield from terms(EXACT + bare, place, capital=proper and not article)
+
+
+def _people(cell: str, code: str, region: str | None = None) -> Iterator[Term[Place]]:
+    for pair in items(cell):
+        ambiguous = pair.startswith(AMBIGUOUS)
+        for number, form in enumerate(people_forms(pair.lstrip(AMBIGUOUS))):
+            place = Place(
+                country=code,
+                kind=Kind.PEOPLE,
+                region=region,
+                ambiguous=ambiguous,
+                masculine=number == 0,
+            )
+            yield from terms(EXACT + form, place)

@@ -1,0 +1,69 @@
+"""What classify does with each record of `notes.submitted`: its tags, onto `notes.classified`."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from schemas.events import NoteEvent, UnreadableEvent, classified, decode, encode
+from schemas.topics import CLASSIFIED
+from services.classify.classifier import classify
+from services.runtime.errors import Unprocessable
+from services.runtime.log import Entry, Log, Record
+from services.runtime.worker import Done, Parked, Process
+
+SERVICE = "classify"
+DONE = Done("classified")
+
+Read = tuple[Entry, Done] | Parked
+
+
+def processor(log: Log) -> Process:
+    """How `notes.submitted` is processed: each event goes on with its tags, in order.
+
+    A null value (forget this note) goes on as it is. Parked: what is not an event, or stands under
+    another key than its note's. The process raises Unavailable where the log is away.
+    """
+
+    async def process(records: Sequence[Record]) -> Sequence[Done | Parked]:
+        # Off the event loop: the log's heartbeats go on while a batch is classified.
+        read = await asyncio.to_thread(lambda: [_classified(record) for record in records])
+        try:
+            await log.append(
+                CLASSIFIED.name, [one[0] for one in read if not isinstance(one, Parked)]
+            )
+        except Unprocessable:
+            return [await _alone(log, one) for one in read]
+        return [one if isinstance(one, Parked) else one[1] for one in read]
+
+    return process
+
+
+async def _alone(log: Log, one: Read) -> Done | Parked:
+    """An entry of the batch does not fit: it alone is parked."""
+    if isinstance(one, Parked):
+        return one
+    try:
+        await log.append(CLASSIFIED.name, [one[0]])
+    except Unprocessable as error:
+        return Parked(error.reason)
+    return one[1]
+
+
+def _classified(record: Record) -> Read:
+    """What to append for a record, or why it can never be classified."""
+    try:
+        note_id = UUID((record.key or b"").decode("ascii"))
+    except ValueError:
+        return Parked("the key is not a note id")
+    key = str(note_id).encode()
+    if record.value is None:
+        return Entry(key=key, value=None, headers=record.headers), DONE
+    try:
+        event = decode(NoteEvent, record.value)
+    except UnreadableEvent as error:
+        return Parked(f"not an event of notes.submitted: {error}")
+    if event.note_id != note_id:
+        return Parked("the event is about another note than its key")
+    value = encode(classified(event, classify(event.note), datetime.now(UTC)))
+    return Entry(key=key, value=value, headers=record.headers), DONE

@@ -1,0 +1,142 @@
+"""Finding the terms of the data files in a folded text: one automaton, the longest term wins."""
+
+import unicodedata
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ahocorasick_rs import AhoCorasick
+
+from services.classify.inflect import term_forms
+from services.classify.text import Folded, fold, fold_term
+
+EXACT = "="
+CAPITAL = "^"
+ACCENTS = "~"
+
+MeaningT = TypeVar("MeaningT", bound=Hashable)
+Check = Callable[[Folded, int, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Term(Generic[MeaningT]):
+    """One form of a term, what it means, and what it asks of the text beside the folded words."""
+
+    key: str
+    size: int
+    surface: str
+    capital: bool
+    accents: bool
+    acronym: bool
+    meaning: MeaningT
+
+    def admits(self, text: Folded, first: int) -> bool:
+        """Whether the original at word `first` has the capitals and accents that the term asks."""
+        if not (self.capital or self.accents or self.acronym):
+            return True
+        last = first + self.size - 1
+        original = text.surface(first, last)
+        if self.capital and not original[0].isupper():
+            return False
+        if self.acronym and not _same_acronyms(self.surface, original):
+            return False
+        return not self.accents or original.isupper() or _nfc(original) == _nfc(self.surface)
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[MeaningT]):
+    """A term found at words `first` to `last`, both included."""
+
+    term: Term[MeaningT]
+    first: int
+    last: int
+
+
+def terms(written: str, meaning: MeaningT, *, capital: bool = False) -> Iterable[Term[MeaningT]]:
+    """The forms of a term as written in a data file, with its marks (see themes.txt)."""
+    exact = accents = False
+    while written[0] in EXACT + CAPITAL + ACCENTS:
+        exact |= written[0] == EXACT
+        capital |= written[0] == CAPITAL
+        accents |= written[0] == ACCENTS
+        written = written[1:]
+    for form in (written,) if exact else term_forms(written):
+        key = fold_term(form)
+        yield Term(
+            key=key,
+            size=key.count(" ") + 1,
+            surface=form,
+            capital=capital,
+            accents=accents,
+            acronym=any(_capitals(word) >= 2 for word in form.split()),
+            meaning=meaning,
+        )
+
+
+class Matcher(Generic[MeaningT]):
+    """All terms of one layer (themes, places, organisations), ready to be found in texts."""
+
+    def __init__(self, wanted: Iterable[Term[MeaningT]]) -> None:
+        self._terms: dict[str, list[Term[MeaningT]]] = {}
+        for term in wanted:
+            known = self._terms.setdefault(term.key, [])
+            if term not in known:
+                known.append(term)
+        self._keys = list(self._terms)
+        self._automaton = AhoCorasick([f" {key} " for key in self._keys])
+
+    @property
+    def words(self) -> frozenset[str]:
+        """All words of the terms: what a word broken at a line's end may be mended to."""
+        return frozenset(word for key in self._keys for word in key.split(" "))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def find(self, text: Folded) -> list[Match[MeaningT]]:
+        """Matches that do not overlap, in order; of those that do, the longest, then the first.
+
+        Terms of the same words with different meanings are all given.
+        """
+        place = {start: word for word, start in enumerate(text.starts)}
+        found: list[tuple[int, int, list[Term[MeaningT]]]] = []
+        for key, start, _end in self._automaton.find_matches_as_indexes(
+            text.line, overlapping=True
+        ):
+            first = place[start + 1]
+            admitted = [term for term in self._terms[self._keys[key]] if term.admits(text, first)]
+            if admitted:
+                found.append((first, -admitted[0].size, admitted))
+        return _longest(found)
+
+
+def _longest(
+    found: Sequence[tuple[int, int, list[Term[MeaningT]]]],
+) -> list[Match[MeaningT]]:
+    matches: list[Match[MeaningT]] = []
+    free_from = 0
+    for first, negative_size, admitted in sorted(found, key=lambda item: item[:2]):
+        if first < free_from:
+            continue
+        free_from = first - negative_size
+        matches.extend(Match(term, first, free_from - 1) for term in admitted)
+    return matches
+
+
+def _nfc(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).lower().replace("’", "'").split())
+
+
+def _capitals(word: str) -> int:
+    return sum(char.isupper() for char in word)
+
+
+def _same_acronyms(surface: str, original: str) -> bool:
+    """Words of the term with two capitals or more stand in the text as they are written."""
+    wanted = fold(surface)
+    given = fold(original)
+    return len(wanted.spans) == len(given.spans) and all(
+        surface[a:b] == original[c:d]
+        for (a, b), (c, d) in zip(wanted.spans, given.spans, strict=True)
+        if _capitals(surface[a:b]) >= 2
+    )

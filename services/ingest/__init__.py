@@ -1,0 +1,1 @@
+"""The ingest service: takes notes in, and says where each one stands."""

@@ -1,0 +1,262 @@
+"""From the bytes of a submission to a note, or to what is wrong with it, in French."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from schemas.answers import Problem
+from schemas.events import Kind, NoteEvent
+from schemas.note import Note, normalise_line
+from schemas.vocabulary import Marking
+from services.runtime.french import MOST_CHARACTERS, MOST_ERRORS, complaints, detail
+from services.runtime.ids import uuid7
+from services.runtime.problems import problem
+from services.runtime.registry import Submission
+
+MAY_BE_DEFAULTED = frozenset({"date"})
+"""Fields that a sender may have guessed: what no one stated is left out of the content hash."""
+
+MAX_DIGITS = 18
+"""Of a number: more than any offset needs, less than what makes reading it slow."""
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+"""In the raw text: a string with NUL or a lone surrogate may follow from it, no other can."""
+
+_PROTECTED = "ce déploiement ne reçoit pas encore de documents protégés"
+
+
+class Refused(Exception):
+    """The submission is no note that can be taken; `problem` says why, in French."""
+
+    def __init__(self, said: Problem) -> None:
+        super().__init__(said.title)
+        self.problem = said
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A submission ready for the registry, with what its sender should know."""
+
+    submission: Submission
+    warnings: tuple[str, ...] = ()
+
+
+def accept(
+    raw: bytes, *, now: datetime, trace: str | None = None, defaulted: frozenset[str] = frozenset()
+) -> Accepted:
+    """The submission in the bytes of a JSON body. Raises Refused.
+
+    `now` is the time of receipt (aware), `trace` a valid traceparent, `defaulted` the fields that
+    the sender guessed.
+    """
+    note = read_note(raw)
+    event = NoteEvent(
+        event_id=uuid7(),
+        kind=Kind.SUBMITTED,
+        note_id=note.id,
+        revision=1,
+        at=now,
+        received_at=now,
+        trace=trace,
+        note=note,
+    )
+    submission = Submission(event, content_hash(note, defaulted), defaulted)
+    return Accepted(submission, warnings(note, now))
+
+
+def read_note(raw: bytes) -> Note:
+    """The note in the bytes of a JSON body. Raises Refused: 400 for no JSON, 422 for no note."""
+    text = _decoded(raw)
+    fields = _parsed(text)
+    if not isinstance(fields, dict):
+        raise Refused(_invalid([{"field": "note", "detail": "objet JSON attendu"}]))
+    if _ESCAPES.search(text):
+        unreadable = [
+            {"field": place, "detail": wrong}
+            for place, wrong in islice(_unreadable(fields), MOST_ERRORS)
+        ]
+        if unreadable:
+            raise Refused(_invalid(unreadable))
+    marks = list(_marks(fields))
+    try:
+        note = Note.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        marked = tuple(mark["field"] for mark in marks)
+        wrong = complaints(error.errors(include_url=False, include_input=False))
+        others = [each for each in wrong if not each["field"].startswith(marked)]
+        raise Refused(_invalid(marks + others, protected=bool(marks))) from None
+    if marks:
+        raise Refused(_invalid(marks, protected=True))
+    # A string of digits passes for a number of seconds since 1970.
+    if not _DATE.fullmatch(fields["date"]):
+        raise Refused(_invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
+    return note
+
+
+def content_hash(note: Note, defaulted: frozenset[str] = frozenset()) -> str:
+    """SHA-256, in hexadecimal, of what the note says: equal notes hash equal.
+
+    Fields at their default count as absent, so that a field added to the contract later does not
+    change the hash of a note that lacks it.
+    """
+    said = note.model_dump(mode="json", exclude_defaults=True, exclude=set(defaulted))
+    canonical = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()
+
+
+def warnings(note: Note, now: datetime) -> tuple[str, ...]:
+    """What the sender should know of a note that is taken, in French."""
+    # East of here tomorrow has begun already.
+    if note.date > (now.astimezone(UTC) + timedelta(days=1)).date():
+        return (f"la date de la note ({note.date.isoformat()}) est à venir",)
+    return ()
+
+
+def defaulted_fields(header: str | None) -> frozenset[str]:
+    """The names in a `Valise-Defaulted` header. Raises Refused for a field that cannot be one."""
+    names = frozenset(name.strip() for name in (header or "").split(",") if name.strip())
+    if names - MAY_BE_DEFAULTED:
+        raise Refused(
+            _invalid(
+                [
+                    {
+                        "field": "Valise-Defaulted",
+                        "detail": "seule la date peut être donnée par défaut",
+                    }
+                ]
+            )
+        )
+    return names
+
+
+def traceparent(header: str | None) -> str | None:
+    """The header where it is one of W3C Trace Context, else None."""
+    return header if header is not None and _TRACEPARENT.fullmatch(header) else None
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(problem(400, "JSON non valide", "Le texte n'est pas en UTF-8.")) from None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_without_repeats,
+            parse_constant=_no_constant,
+            parse_int=_short_number,
+            parse_float=_short_number,
+        )
+    except json.JSONDecodeError as error:
+        where = f"ligne {error.lineno}, colonne {error.colno}"
+        raise Refused(
+            problem(400, "JSON non valide", f"Le contenu n'est pas du JSON ({where}).")
+        ) from None
+    except RecursionError:
+        raise Refused(
+            problem(400, "JSON non valide", "Les objets sont imbriqués trop profondément.")
+        ) from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        times = Counter(name for name, _ in pairs)
+        repeated = [name for name, count in times.items() if count > 1][:MOST_ERRORS]
+        raise Refused(
+            problem(
+                400,
+                "JSON non valide",
+                "Un champ est donné plusieurs fois.",
+                [
+                    {"field": _shown(name), "detail": "champ répété"}
+                    for name in repeated[:MOST_ERRORS]
+                ],
+            )
+        )
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Refused(problem(400, "JSON non valide", f"{name} n'est pas une valeur du JSON."))
+
+
+def _short_number(digits: str) -> float:
+    if len(digits) > MAX_DIGITS:
+        raise Refused(problem(400, "JSON non valide", "Un nombre est trop grand."))
+    return float(digits)  # nobody reads it: pydantic reads the text again, strictly
+
+
+def _unreadable(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each place with a text that cannot be kept, and what is wrong with it."""
+    waiting: list[tuple[str, Any]] = [("", fields)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str):
+            wrong = _wrong_character(value)
+            if wrong:
+                yield place, wrong
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                wrong = _wrong_character(name)
+                if wrong:
+                    yield _shown(name), wrong
+                waiting.append((_under(place, _shown(name)), inner))
+        elif isinstance(value, list):
+            waiting.extend((_under(place, str(at)), inner) for at, inner in enumerate(value))
+
+
+def _under(place: str, name: str) -> str:
+    return f"{place}.{name}"[:MOST_CHARACTERS] if place else name
+
+
+def _wrong_character(text: str) -> str | None:
+    if "\x00" in text:
+        return "caractère nul (U+0000) interdit"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "caractère Unicode invalide (demi-code isolé)"
+    return None
+
+
+def _shown(name: str) -> str:
+    """A field's name as it can be quoted."""
+    return name[:MOST_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def _marks(fields: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """What makes the document a protected one; a mark that is not known counts as one."""
+    marking = fields.get("marking", Marking.NON_PROTEGE.value)
+    if isinstance(marking, str) and normalise_line(marking) != Marking.NON_PROTEGE:
+        yield {"field": "marking", "detail": _PROTECTED}
+    if fields.get("special_france") is True:
+        yield {"field": "special_france", "detail": _PROTECTED}
+    if isinstance(fields.get("marked_spans"), list) and fields["marked_spans"]:
+        yield {"field": "marked_spans", "detail": _PROTECTED}
+
+
+def _invalid(errors: list[dict[str, str]], *, protected: bool = False) -> Problem:
+    if protected:
+        return problem(
+            422,
+            "Document protégé refusé",
+            "Ce déploiement ne reçoit pas encore de documents protégés. Rien n'a été conservé.",
+            errors[:MOST_ERRORS],
+        )
+    return problem(422, "Note refusée", "La note n'est pas conforme.", errors[:MOST_ERRORS])

@@ -1,0 +1,91 @@
+"""What ingest answers: receipts, refusals and conflicts, for one note and for a line of many."""
+
+from uuid import UUID
+
+from schemas.answers import IngestOutcome, LineAnswer, Links, Problem, Receipt
+from schemas.note import Note
+from services.ingest.accept import Accepted
+from services.ingest.submit import TooLarge
+from services.runtime.problems import problem
+from services.runtime.registry import Begun
+
+NOTES = "/api/v1/notes"
+
+ACCEPTED = 202
+REPEATED = 200
+
+
+def links(note_id: UUID) -> Links:
+    """Where that note and its trace are found."""
+    return Links(self_=f"{NOTES}/{note_id}", trace=f"{NOTES}/{note_id}/trace")
+
+
+def status(begun: Begun) -> int:
+    """The HTTP status for a submission that is no conflict."""
+    return ACCEPTED if begun.outcome is IngestOutcome.ACCEPTED else REPEATED
+
+
+def receipt(begun: Begun, warnings: tuple[str, ...]) -> Receipt:
+    """The receipt for a submission that is no conflict."""
+    return Receipt(
+        id=begun.note_id,
+        revision=begun.revision,
+        state=begun.state,
+        outcome=begun.outcome,
+        warnings=list(warnings),
+        links=links(begun.note_id),
+    )
+
+
+def too_large() -> Problem:
+    """Why a note was not taken that the log can never take."""
+    return problem(413, detail="La note est trop volumineuse pour être conservée.")
+
+
+def conflict(begun: Begun, note: Note) -> Problem | None:
+    """Why the note contradicts what is kept under its reference; None when it does not."""
+    if begun.outcome is not IngestOutcome.CONFLICT:
+        return None
+    if begun.withdrawn:
+        return problem(
+            409,
+            "Note retirée",
+            f"La note {note.reference} du poste {note.post} a été retirée "
+            f"(révision {begun.revision}).",
+        )
+    return problem(
+        409,
+        "Référence déjà utilisée",
+        f"Le poste {note.post} a déjà transmis, sous la référence {note.reference}, "
+        "une note dont le contenu diffère.",
+        [{"field": name, "detail": "diffère de la note déjà reçue"} for name in begun.differs],
+    )
+
+
+def line(number: int, result: Begun | TooLarge, accepted: Accepted) -> LineAnswer:
+    """The answer to a line that holds a note."""
+    note = accepted.submission.event.note
+    if isinstance(result, TooLarge):
+        return refused_line(number, too_large(), note.id)
+    said = conflict(result, note)
+    return LineAnswer(
+        line=number,
+        status=said.status if said else status(result),
+        outcome=result.outcome,
+        id=result.note_id,
+        revision=result.revision,
+        state=result.state,
+        warnings=list(accepted.warnings),
+        problem=said,
+    )
+
+
+def refused_line(number: int, said: Problem, note_id: UUID | None = None) -> LineAnswer:
+    """The answer to a line that was not taken."""
+    return LineAnswer(
+        line=number,
+        status=said.status,
+        outcome=IngestOutcome.REFUSED,
+        id=note_id,
+        problem=said,
+    )

@@ -1,0 +1,89 @@
+"""Composition root of ingest: its routes and its relay, alone or within another application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Self
+
+from fastapi import APIRouter, FastAPI
+
+from schemas.topics import ALL
+from services.ingest import http
+from services.ingest.relay import relay_forever
+from services.runtime import problems
+from services.runtime.health import health_router
+from services.runtime.log import Log
+from services.runtime.registry import Registry, aside
+from services.runtime.settings import Settings
+
+
+class Ingest:
+    """The running part of ingest: while entered, its relay finishes what was left pending."""
+
+    def __init__(self, registry: Registry, log: Log, settings: Settings) -> None:
+        self.registry = registry
+        self.log = log
+        self.settings = settings
+        self._relay: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the relay."""
+        self._relay = asyncio.create_task(relay_forever(self.registry, self.log), name="relay")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop it; what it leaves is found at the next start."""
+        if self._relay is not None:
+            self._relay.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._relay
+
+    async def health(self) -> str | None:
+        """None while the relay runs, else why it does not."""
+        if self._relay is None or not self._relay.done():
+            return None
+        return "the relay of pending receipts has ended"
+
+
+def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
+    """What ingest answers over HTTP."""
+    return [http.router(ingest.registry, ingest.log, settings)]
+
+
+def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
+    """The application of ingest on these engines, which it starts and stops.
+
+    It does not start without its registry and its log; once started it outlives their outages.
+    """
+    ingest = Ingest(registry, log, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(registry.migrate)
+        await log.provision(ALL)
+        await log.start()
+        try:
+            async with ingest:
+                yield
+        finally:
+            await log.stop()
+            await asyncio.to_thread(registry.close)
+
+    app = FastAPI(title="Valise : dépôt", lifespan=lifespan, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(
+        health_router(
+            live={"relay": ingest.health},
+            ready={"log": log.ready, "registry": lambda: aside(registry.ready)},
+        )
+    )
+    for routes in routers(ingest, settings):
+        app.include_router(routes)
+    return app
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application of `valise run ingest`. Raises Misconfigured."""
+    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
+
+    return compose(Registry(settings.registry_url), KafkaLog(settings), settings)

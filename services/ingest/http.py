@@ -1,0 +1,149 @@
+"""Notes over HTTP: `POST /api/v1/notes`."""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from schemas.answers import LineAnswer, Problem, Receipt
+from schemas.note import Note
+from services.ingest import answers
+from services.ingest.accept import Refused, accept, defaulted_fields, traceparent
+from services.ingest.body import JSON, NDJSON, media_type, spooled, whole
+from services.ingest.many import Manner, submit_lines
+from services.ingest.submit import TooLarge, submit
+from services.runtime import problems
+from services.runtime.log import Log
+from services.runtime.registry import Registry
+from services.runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DEFAULTED = "Valise-Defaulted"
+"""Header that names the fields which the sender guessed (a date taken from a file)."""
+
+
+def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
+    """The routes of ingest."""
+    routes = APIRouter(tags=["notes"])
+
+    @routes.post(
+        answers.NOTES,
+        summary="Transmettre une note, ou plusieurs",
+        status_code=answers.ACCEPTED,
+        response_model=None,
+        responses=_responses(),
+        openapi_extra=_request(),
+    )
+    async def post_notes(request: Request) -> Response:
+        kind = media_type(request)
+        try:
+            manner = Manner(
+                line_limit=settings.max_body_bytes,
+                defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
+                trace=traceparent(request.headers.get("traceparent")),
+            )
+            if kind == NDJSON:
+                file = await spooled(request, settings.max_ndjson_bytes)
+                return _Streamed(_encoded(submit_lines(registry, log, file, manner)), file)
+            return await _post_one(await whole(request, manner.line_limit), manner)
+        except Refused as refusal:
+            return _refused(refusal.problem)
+
+    async def _post_one(raw: bytes, manner: Manner) -> Response:
+        taken = accept(raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted)
+        (result,) = await submit(registry, log, [taken.submission])
+        if isinstance(result, TooLarge):
+            return _refused(answers.too_large())
+        said = answers.conflict(result, taken.submission.event.note)
+        if said is not None:
+            return _refused(said)
+        receipt = answers.receipt(result, taken.warnings)
+        return Response(
+            receipt.model_dump_json(by_alias=True),
+            status_code=answers.status(result),
+            media_type=JSON,
+            headers={"Location": receipt.links.self_},
+        )
+
+    return routes
+
+
+class _Streamed(StreamingResponse):
+    """Answers line by line; the spooled body is closed however the response ends."""
+
+    def __init__(self, content: AsyncIterator[bytes], file: IO[bytes]) -> None:
+        super().__init__(content, media_type=NDJSON)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+async def _encoded(found: AsyncIterator[LineAnswer]) -> AsyncIterator[bytes]:
+    async for answer in found:
+        yield answer.model_dump_json(exclude_none=True).encode() + b"\n"
+
+
+def _refused(said: Problem) -> Response:
+    """Only names of fields go to the log: a protected document leaves no word of itself there."""
+    fields = ", ".join(str(error["field"]) for error in said.errors or ())
+    logger.info("refused: %d %s", said.status, fields)
+    return problems.answer(said)
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    return {
+        202: {"model": Receipt, "description": "La note est reçue et durablement inscrite."},
+        200: {
+            "model": Receipt,
+            "description": "La même note a déjà été reçue ; ou, pour un envoi en NDJSON, une "
+            "réponse par ligne.",
+            "content": {NDJSON: {"schema": _inline(LineAnswer.model_json_schema())}},
+        },
+        **problems.responses(400, 409, 413, 415, 422, 503),
+    }
+
+
+def _request() -> dict[str, Any]:
+    note = _inline(Note.model_json_schema())
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": note}, NDJSON: {"schema": note}},
+        },
+        "parameters": [
+            {
+                "name": DEFAULTED,
+                "in": "header",
+                "required": False,
+                "description": "Champs que l'expéditeur a devinés (« date ») : ils ne comptent "
+                "pas pour reconnaître une note déjà reçue.",
+                "schema": {"type": "string", "enum": ["date"]},
+            }
+        ],
+    }
+
+
+def _inline(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without `$defs`: within an OpenAPI document their addresses would not hold."""
+    parts = schema.pop("$defs", {})
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [resolved(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            part = parts[value["$ref"].rpartition("/")[2]]
+            rest = {name: item for name, item in value.items() if name != "$ref"}
+            return resolved(part | rest)
+        return {name: resolved(item) for name, item in value.items()}
+
+    found: dict[str, Any] = resolved(schema)
+    return found

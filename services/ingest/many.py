@@ -1,0 +1,99 @@
+"""Many notes in one request: NDJSON in, one answer a line out, chunk by chunk."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO
+
+from schemas.answers import LineAnswer, Problem
+from services.ingest import answers
+from services.ingest.accept import Accepted, Refused, accept
+from services.ingest.body import Line, lines
+from services.ingest.submit import submit
+from services.runtime.errors import Unavailable
+from services.runtime.log import Log
+from services.runtime.problems import problem
+from services.runtime.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+CHUNK_LINES = 200
+"""One transaction and one write to the log for so many: beyond this, little is gained."""
+CHUNK_BYTES = 4 * 1024 * 1024
+"""Ends a chunk early, so that memory stays flat with long notes too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What holds for every note of a request: longest line, guessed fields, trace."""
+
+    line_limit: int
+    defaulted: frozenset[str] = frozenset()
+    trace: str | None = None
+
+
+Read = tuple[int, Accepted | Problem]
+"""The number of a line, and what was read in it."""
+
+
+async def submit_lines(
+    registry: Registry, log: Log, file: IO[bytes], manner: Manner
+) -> AsyncIterator[LineAnswer]:
+    """The answer to each line of the file that is not blank, in order.
+
+    When registry or log turn out to be away, the rest is answered with 503 at once: waiting anew
+    for every chunk would take longer than sending those lines again.
+    """
+    source = lines(file, manner.line_limit)
+    away: Problem | None = None
+    while chunk := await asyncio.to_thread(_read_chunk, source, manner):
+        if away is None:
+            try:
+                answered = await _submit_chunk(registry, log, chunk)
+            except Unavailable as error:
+                logger.warning("unavailable from line %d on: %s", chunk[0][0], error.reason)
+                away = problem(503)
+        if away is not None:
+            answered = [
+                answers.refused_line(number, read if isinstance(read, Problem) else away)
+                for number, read in chunk
+            ]
+        for answer in answered:
+            yield answer
+
+
+async def _submit_chunk(registry: Registry, log: Log, chunk: Sequence[Read]) -> list[LineAnswer]:
+    good = [read.submission for _, read in chunk if isinstance(read, Accepted)]
+    results = iter(await submit(registry, log, good)) if good else iter(())
+    return [
+        answers.refused_line(number, read)
+        if isinstance(read, Problem)
+        else answers.line(number, next(results), read)
+        for number, read in chunk
+    ]
+
+
+def _read_chunk(source: Iterator[Line], manner: Manner) -> list[Read]:
+    chunk: list[Read] = []
+    size = 0
+    for line in source:
+        chunk.append((line.number, _read(line, manner)))
+        size += len(line.raw or b"")
+        if len(chunk) == CHUNK_LINES or size >= CHUNK_BYTES:
+            break
+    return chunk
+
+
+def _read(line: Line, manner: Manner) -> Accepted | Problem:
+    if line.raw is None:
+        return problem(
+            413, detail=f"La ligne dépasse la taille admise de {manner.line_limit} octets."
+        )
+    try:
+        return accept(
+            line.raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted
+        )
+    except Refused as refusal:
+        return refusal.problem

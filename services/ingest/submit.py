@@ -1,0 +1,72 @@
+"""Taking notes in: begun in the registry, written to the log, and only then said to be received."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from schemas.answers import State
+from schemas.topics import SUBMITTED
+from services.ingest.appending import append
+from services.runtime.errors import Unavailable
+from services.runtime.log import Log
+from services.runtime.registry import Begun, Registry, Submission, aside
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 4.5
+"""From the note to its receipt, or to a clear 503: under the 5 s that are promised."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The log can never take this note; nothing of it was kept."""
+
+
+async def submit(
+    registry: Registry, log: Log, submissions: Sequence[Submission]
+) -> list[Begun | TooLarge]:
+    """What became of these submissions, in order; the log has all that are not in conflict.
+
+    Raises Unavailable within ANSWER_SECONDS when registry or log is away: receipts that were begun
+    stay pending, and the relay, or the same submission again, finishes them.
+    """
+    until = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    begun = await _by(until, aside(registry.begin, submissions))
+    # A pending duplicate is written too: whoever sent it first may not have come that far.
+    waiting = {each.key: each for each in begun if each.event and each.state is State.PENDING}
+    refused = await _by(until, append(log, SUBMITTED.name, list(waiting.values())))
+    for key in refused:
+        await _by(until, aside(registry.abandon, key))
+    written = waiting.keys() - refused
+    if written:
+        try:
+            await _by(until, aside(registry.mark_received, list(written)))
+        except Unavailable as error:
+            # The log has them, which is what was promised; the relay will write them once more.
+            logger.warning("received, but not marked so yet: %s", error.reason)
+    results: list[Begun | TooLarge] = []
+    for each in begun:
+        if each.event and each.key in refused:
+            results.append(TooLarge())
+        elif each.event and each.key in written:
+            results.append(replace(each, state=State.RECEIVED))
+        else:
+            results.append(each)
+    for result in results:
+        if isinstance(result, Begun):
+            logger.info("%s: note %s revision %d", result.outcome, result.note_id, result.revision)
+        else:
+            logger.warning("refused: the log cannot take a note of this size")
+    return results
+
+
+async def _by(until: float, work: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout_at(until):
+            return await work
+    except TimeoutError:
+        raise Unavailable("the log or the registry takes too long") from None

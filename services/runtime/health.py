@@ -1,0 +1,64 @@
+"""Health for machines: is this process alive, and is it ready to serve."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+Check = Callable[[], Awaitable[str | bool | None]]
+"""Looks at one thing: None or True where it is well, else False or the reason."""
+
+LIMIT_SECONDS = 3.0
+"""All checks run at once and none takes longer, so that a probe of 5 s gets its answer."""
+
+OK = "ok"
+
+
+def health_router(
+    *, live: Mapping[str, Check], ready: Mapping[str, Check], limit: float = LIMIT_SECONDS
+) -> APIRouter:
+    """`/health/live` and `/health/ready`, each from named checks.
+
+    Answers 200, or 503 where a check fails, raises or takes longer than `limit` seconds:
+    `{"status": "ok" | "down", "checks": {name: "ok" | reason}}`.
+    """
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health/live", summary="Whether this process gets anywhere")
+    async def answer_live() -> JSONResponse:
+        return _answer(await run_checks(live, limit))
+
+    @router.get("/health/ready", summary="Whether this process can serve now")
+    async def answer_ready() -> JSONResponse:
+        return _answer(await run_checks(ready, limit))
+
+    return router
+
+
+async def run_checks(checks: Mapping[str, Check], limit: float = LIMIT_SECONDS) -> dict[str, str]:
+    """`ok` or the reason for each check, all run at once. Never raises."""
+    verdicts = await asyncio.gather(*(_verdict(check, limit) for check in checks.values()))
+    return dict(zip(checks, verdicts, strict=True))
+
+
+async def _verdict(check: Check, limit: float) -> str:
+    try:
+        async with asyncio.timeout(limit):
+            found = await check()
+    except TimeoutError:
+        return f"no answer within {limit:g} s"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    if found is None or found is True:
+        return OK
+    return found or "does not answer"
+
+
+def _answer(verdicts: Mapping[str, str]) -> JSONResponse:
+    well = all(verdict == OK for verdict in verdicts.values())
+    return JSONResponse(
+        {"status": OK if well else "down", "checks": dict(verdicts)},
+        status_code=200 if well else 503,
+        headers={"Cache-Control": "no-store"},
+    )

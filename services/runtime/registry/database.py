@@ -1,0 +1,184 @@
+"""The registry's database: one engine for SQLite or PostgreSQL, and its errors in our words."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from services.runtime.errors import Misconfigured, Unavailable
+
+POOL_SIZE = 8
+"""Connections of one process: more would only queue in PostgreSQL, or on SQLite's one writer."""
+WAIT_SECONDS = 2
+"""For a free connection, for a new one and for a lock, each: together they stay under 5 s."""
+STATEMENT_MS = 4_000
+WRITE = {"registry_begin": "IMMEDIATE"}
+"""A deferred SQLite transaction that reads, then writes, fails at once when another has written."""
+
+
+class Database:
+    """Transactions on the registry's database. Raises Misconfigured for an address it cannot use.
+
+    Nothing is opened before the first transaction.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _checked(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
+        self._writer: AbstractContextManager[Any] = (
+            _FairLock(WAIT_SECONDS) if self.is_sqlite else nullcontext()
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads. Raises Unavailable."""
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write, committed at the end. Raises Unavailable."""
+        with (
+            _translated(),
+            self._writer,
+            self.engine.execution_options(**WRITE).begin() as connection,
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+class _FairLock:
+    """Lets the writers of this process in one by one, so that they do not poll SQLite's lock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._lock = threading.Lock()
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=self._seconds):
+            raise Unavailable("the registry is busy writing")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _checked(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise Misconfigured("VALISE_DATABASE is not a database URL") from None
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise Misconfigured("VALISE_DATABASE: a registry in SQLite needs a file")
+    if url.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise Misconfigured(
+            f"VALISE_DATABASE: {url.drivername} is not supported, only postgresql and sqlite are"
+        )
+    return url
+
+
+def _create(url: URL, **options: Any) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=WAIT_SECONDS,
+            # A statement that fails must not put a note's text into a log line.
+            hide_parameters=True,
+            **options,
+        )
+    except (NoSuchModuleError, ImportError) as error:
+        raise Misconfigured(f"VALISE_DATABASE: the driver is not installed ({error})") from None
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise Misconfigured(f"VALISE_DATABASE: {error}") from None
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = _create(url, connect_args={"timeout": WAIT_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must begin nothing by itself
+        connection.execute("PRAGMA journal_mode = WAL")
+        # What was answered must outlive a power cut: a receipt that is forgotten would let other
+        # content in under the same revision.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("registry_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = _create(
+        url,
+        pool_pre_ping=True,  # after a restart of the server, dead connections are replaced
+        connect_args={"connect_timeout": WAIT_SECONDS, "application_name": "valise"},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _limit(connection: Any, _record: object) -> None:
+        connection.execute(f"SET statement_timeout = {STATEMENT_MS}")
+        connection.execute(f"SET lock_timeout = {WAIT_SECONDS * 1_000}")
+        connection.execute("SET timezone = 'UTC'")
+        connection.commit()
+
+    return engine
+
+
+_NOT_MIGRATED = {"42P01", "3F000"}
+"""PostgreSQL: no such table, no such schema."""
+_READ_ONLY = "25006"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raises Unavailable for what may pass by itself; anything else is a bug and stays as it is."""
+    try:
+        yield
+    except PoolTimeout:
+        raise Unavailable("the registry has no free connection") from None
+    except DBAPIError as error:
+        if not _may_pass(error):
+            raise
+        raise Unavailable(f"the registry is away: {reason(error)}") from error
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    # psycopg files shutdown, time-outs, deadlocks and a full disk under OperationalError, sqlite3
+    # a lock, a full disk and a missing table; a damaged file is a plain DatabaseError there.
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if isinstance(error, InternalError):
+        return state == _READ_ONLY
+    return state in _NOT_MIGRATED or type(error.orig) is sqlite3.DatabaseError
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """The first line of what the driver says, without SQL and parameters."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

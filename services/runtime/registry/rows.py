@@ -1,0 +1,115 @@
+"""What goes into the registry and comes out of it: plain frozen values, no SQLAlchemy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.answers import IngestOutcome, State
+from schemas.events import Kind, NoteEvent
+
+
+class Key(NamedTuple):
+    """One revision of one note."""
+
+    note_id: UUID
+    revision: int
+
+
+class Mark(NamedTuple):
+    """A revision that reached the index: `state` is indexed or withdrawn, `at` when (aware)."""
+
+    note_id: UUID
+    revision: int
+    state: State
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A first submission as ingest made it.
+
+    `content_hash` is taken over the note without its defaulted fields; `defaulted` names those: a
+    value that nobody stated cannot contradict one that is kept.
+    """
+
+    event: NoteEvent
+    content_hash: str
+    defaulted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the registry made of a submission: accepted, duplicate or conflict.
+
+    `event` is what the log must have before anyone is told "received": the stored bytes, which for
+    a duplicate are those of the first submission; empty for a conflict. `differs` names the fields
+    that contradict the kept note; `withdrawn` says that the note was taken back.
+    """
+
+    outcome: IngestOutcome
+    note_id: UUID
+    revision: int
+    state: State
+    event: bytes = b""
+    differs: tuple[str, ...] = ()
+    withdrawn: bool = False
+
+    @property
+    def key(self) -> Key:
+        """The revision that this is about."""
+        return Key(self.note_id, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A receipt whose event may not be in the log yet, with the bytes to append."""
+
+    note_id: UUID
+    revision: int
+    event: bytes
+
+    @property
+    def key(self) -> Key:
+        """The revision that this is about."""
+        return Key(self.note_id, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """Where the latest revision of a note stands. Times are aware, UTC."""
+
+    note_id: UUID
+    post: str
+    reference: str
+    revision: int
+    kind: Kind
+    state: State
+    received_at: datetime
+    indexed_at: datetime | None = None
+    parked_at: datetime | None = None
+    parked_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A record that can never succeed: where it stood, who gave it up and why, and its bytes."""
+
+    origin: str
+    service: str
+    reason: str
+    at: datetime
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow(DeadLetterRow):
+    """A dead letter as the registry keeps it, with the note it seems to be about."""
+
+    id: int = 0
+    note_id: UUID | None = None
+    revision: int | None = None
+    replayed_at: datetime | None = None

@@ -1,0 +1,52 @@
+"""Text files as notes: subject from the first line that says something, body whole."""
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.note import MAX_SUBJECT
+
+_HEADING = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """What a text or Markdown file says."""
+
+    subject: str
+    body: str
+
+
+def read(path: Path) -> TextFile:
+    """The text of a file. Raises OSError where it cannot be read, ValueError as `parse`."""
+    return parse(path.read_bytes())
+
+
+def parse(content: bytes) -> TextFile:
+    """The text in a file's bytes: UTF-8 (with or without its mark), UTF-16 with its mark, or else
+    the Windows encoding of older exports.
+
+    Raises ValueError, in French, where there is no text in them.
+    """
+    text = _decode(content)
+    for line in text.splitlines():
+        subject = line.strip().lstrip(_HEADING).strip()
+        if subject:
+            return TextFile(subject=subject[:MAX_SUBJECT], body=text)
+    raise ValueError("le fichier ne contient pas de texte")
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        return text
+    raise ValueError("le fichier n'est pas un texte lisible")

@@ -1,0 +1,112 @@
+"""Composition root of search: its routes and workers, alone or within another application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
+from services.runtime import problems
+from services.runtime.health import health_router
+from services.runtime.log import Log
+from services.runtime.registry import Registry, aside
+from services.runtime.settings import Settings
+from services.runtime.worker import Worker
+from services.search import http, pages
+from services.search.handlers import SERVICE, letter_keeper, processor
+from services.search.index import Index
+
+GROUP = "search"
+"""The group under which every process of this service reads."""
+
+READS = (CLASSIFIED, SUBMITTED_DEAD, CLASSIFIED_DEAD)
+"""The topics that it reads, one worker each."""
+
+LETTERS_AT_ONCE = 20
+"""Dead letters per batch: each may be as large as the largest note."""
+
+
+def routers(index: Index, registry: Registry, settings: Settings) -> list[APIRouter]:
+    """What search answers over HTTP: the API, the feeds, the pages."""
+    return [http.api(index, registry), http.feeds(index, settings), pages.pages(index, registry)]
+
+
+def install_pages(app: FastAPI) -> None:
+    """Have the application's errors shown as pages to people; after `problems.install`."""
+    pages.install_errors(app)
+
+
+def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> list[Worker]:
+    """Who reads the log for search, in the order of READS: notes into the index, dead letters
+    into the registry."""
+    indexer = Worker(
+        service=SERVICE,
+        log=log,
+        topic=CLASSIFIED,
+        dead=CLASSIFIED_DEAD,
+        group=GROUP,
+        process=processor(index, registry),
+        stall_seconds=settings.stall_seconds,
+    )
+    keepers = [
+        Worker(
+            service=SERVICE,
+            log=log,
+            topic=letters,
+            dead=letters,
+            group=GROUP,
+            process=letter_keeper(registry),
+            max_records=LETTERS_AT_ONCE,
+            stall_seconds=settings.stall_seconds,
+        )
+        for letters in READS[1:]
+    ]
+    return [indexer, *keepers]
+
+
+def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> FastAPI:
+    """The application of search on these engines, which it starts and stops."""
+    reading = workers(log, index, registry, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(registry.migrate)
+        await log.provision(ALL)
+        await index.start()
+        for worker in reading:
+            worker.subscribe()
+        await log.start()
+        try:
+            yield
+        finally:
+            await log.stop()
+            await index.stop()
+            await asyncio.to_thread(registry.close)
+
+    app = FastAPI(title="Valise : recherche", lifespan=lifespan, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(
+        health_router(
+            live={topic.name: worker.health for topic, worker in zip(READS, reading, strict=True)},
+            ready={
+                "index": index.ready,
+                "registry": lambda: aside(registry.ready),
+                "log": log.ready,
+            },
+        )
+    )
+    for routes in routers(index, registry, settings):
+        app.include_router(routes)
+    install_pages(app)
+    return app
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application of `valise run search`. Raises Misconfigured."""
+    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
+    from services.search.index.elastic import ElasticIndex  # noqa: PLC0415
+
+    return compose(
+        ElasticIndex(settings), Registry(settings.registry_url), KafkaLog(settings), settings
+    )

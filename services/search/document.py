@@ -1,0 +1,165 @@
+"""The document of a note: what both indexes keep of it, under the names of data/fields.json.
+
+A reader's correction replaces the classifier's tags. A tombstone keeps its version, its rights and
+the event, and nothing that could be found.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from schemas.answers import Highlights, Hit, Links
+from schemas.classification import CountryTag, OrganisationTag, ThemeTag
+from schemas.events import ClassifiedNote, CorrectionTags
+from schemas.note import Note
+from schemas.vocabulary import Marking, Role
+
+SUMMARY_CHARACTERS = 300
+"""Two to three lines on a page of results, one paragraph in a feed reader."""
+
+DAY_US = 86_400 * 1_000_000
+"""Microseconds of a day."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags in force on a note."""
+
+    themes: tuple[ThemeTag, ...]
+    countries: tuple[CountryTag, ...]
+    organisations: tuple[OrganisationTag, ...]
+
+
+def tags_in_force(note: ClassifiedNote) -> Tags:
+    """A reader's correction where there is one (score 1, no evidence), else what classify found."""
+    found = note.classification
+    if note.correction_tags is None:
+        return Tags(found.themes, found.countries, found.organisations)
+    return Tags(
+        _corrected_themes(note.correction_tags),
+        tuple(
+            CountryTag(country=code, role=Role.ABOUT, score=1.0, evidence=())
+            for code in dict.fromkeys(note.correction_tags.countries)
+        ),
+        found.organisations,
+    )
+
+
+def document(note: ClassifiedNote) -> dict[str, Any]:
+    """The fields of data/fields.json for this state of the note, as JSON-ready values.
+
+    `hit` and `event` are objects. Pure; raises nothing on a valid event.
+    """
+    marking, special_france = _strictest_marks(note.note)
+    kept: dict[str, Any] = {
+        "id": str(note.note_id),
+        "version": note.version,
+        "withdrawn": note.withdrawn,
+        "marking": marking.value,
+        "special_france": special_france,
+        "post": note.note.post,
+        "received_us": microseconds(note.received_at),
+        "changed_us": microseconds(note.at),
+        "event": note.model_dump(mode="json", by_alias=True),
+    }
+    return kept if note.withdrawn else kept | _searchable(note)
+
+
+def links(note_id: object) -> Links:
+    """Where a note and its trace are served."""
+    address = f"/api/v1/notes/{note_id}"
+    return Links(self_=address, trace=f"{address}/trace")
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 (UTC), exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def midnight_us(day: date) -> int:
+    """When a day begins (UTC), in microseconds since 1970."""
+    return microseconds(datetime.combine(day, time(), UTC))
+
+
+def summary(body: str, most: int = SUMMARY_CHARACTERS) -> str:
+    """The beginning of a body on one line, cut at a word and then ended with an ellipsis."""
+    # Twice the length is enough to see whether anything is cut, without walking a whole report.
+    line = " ".join(body[: most * 2].split())
+    if len(line) <= most and len(body) <= most * 2:
+        return line
+    cut = line[: most - 1]
+    if not line[most - 1 : most].isspace():
+        cut = cut.rpartition(" ")[0] or cut
+    return cut.rstrip(" ,;:") + "…"
+
+
+def _searchable(note: ClassifiedNote) -> dict[str, Any]:
+    tags = tags_in_force(note)
+    return {
+        "reference": note.note.reference,
+        "genre": note.note.genre.value,
+        "date": note.note.date.isoformat(),
+        "year": note.note.date.year,
+        "themes": _once(tag.theme for tag in tags.themes),
+        "subthemes": _once(f"{tag.theme}.{sub}" for tag in tags.themes for sub in tag.subthemes),
+        "countries_about": _once(t.country for t in tags.countries if t.role is Role.ABOUT),
+        "countries_any": _once(tag.country for tag in tags.countries),
+        "organisations": _once(tag.id for tag in tags.organisations),
+        "language": note.note.language,
+        "subject": note.note.subject,
+        "body": note.note.body,
+        "hit": _hit(note, tags),
+    }
+
+
+def _hit(note: ClassifiedNote, tags: Tags) -> dict[str, Any]:
+    shown = Hit(
+        id=note.note_id,
+        post=note.note.post,
+        reference=note.note.reference,
+        genre=note.note.genre,
+        date=note.note.date,
+        received_at=note.received_at,
+        revision=note.revision,
+        subject=note.note.subject,
+        summary=summary(note.note.body),
+        changed_at=note.at,
+        score=None,
+        highlights=Highlights(),
+        themes=tags.themes,
+        countries=tags.countries,
+        organisations=tags.organisations,
+        links=links(note.note_id),
+    )
+    return shown.model_dump(mode="json", by_alias=True, exclude={"score", "highlights"})
+
+
+def _corrected_themes(correction: CorrectionTags) -> tuple[ThemeTag, ...]:
+    subthemes: dict[str, list[str]] = {}
+    for code in dict.fromkeys(correction.themes):
+        theme, _, sub = code.partition(".")
+        subthemes.setdefault(theme, []).extend([sub] if sub else [])
+    return tuple(
+        ThemeTag(theme=theme, subthemes=tuple(subs), score=1.0, evidence=())
+        for theme, subs in subthemes.items()
+    )
+
+
+def _strictest_marks(note: Note) -> tuple[Marking, bool]:
+    """The note's marks and those of its passages together; an unknown one means the strictest."""
+    marking, special_france = note.marking, note.special_france
+    for span in note.marked_spans:
+        mark = re.sub(r"[\W_]+", "_", span.mark.casefold()).replace("é", "e").strip("_")
+        special_france |= mark not in (Marking.DIFFUSION_RESTREINTE, Marking.NON_PROTEGE)
+        if mark not in (Marking.NON_PROTEGE, "special_france"):
+            marking = Marking.DIFFUSION_RESTREINTE
+    return marking, special_france
+
+
+def _once(values: Any) -> Sequence[str]:
+    return list(dict.fromkeys(values))

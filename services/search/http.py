@@ -1,0 +1,206 @@
+"""The search API: search, one note, its trace, and the feeds."""
+
+import time
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from schemas.answers import NoteView, Problem, SearchPage, Trace
+from schemas.query import Query
+from services.runtime import problems
+from services.runtime.problems import ProblemError
+from services.runtime.registry import Registry
+from services.runtime.settings import Settings
+from services.search import notes
+from services.search.feeds import rendered
+from services.search.freshness import Freshness, unchanged
+from services.search.index import CursorExpired, CursorInvalid, Index, Page
+from services.search.parameters import FieldError, WrongParameters, openapi_parameters, query_of
+from services.search.reader import reader_of
+from services.search.topics import MEDIA, Format, Topic, UnknownTopic, topic_of
+
+REVALIDATE = "private, no-cache"
+"""Kept, but asked for again each time: a withdrawn note must not live on in a cache."""
+
+NoteId = Annotated[str, Path(description="Identifiant de la note")]
+
+
+def api(index: Index, registry: Registry) -> APIRouter:
+    """`/api/v1`: search, notes and traces, for programs."""
+    router = APIRouter(prefix="/api/v1", tags=["search"])
+
+    @router.get(
+        "/search",
+        response_model=SearchPage,
+        summary="Les notes qui répondent à des mots et à des filtres",
+        responses=_problems(410, 422, 503),
+        openapi_extra={"parameters": openapi_parameters()},
+    )
+    async def search(request: Request) -> SearchPage:
+        query = asked(request)
+        started = time.perf_counter()
+        page = await found(index, query)
+        return answer(page, took_ms=round((time.perf_counter() - started) * 1000))
+
+    @router.get(
+        "/notes/{note_id}",
+        response_model=NoteView,
+        summary="Une note, ses thèmes, ses pays et leurs justifications",
+        responses=_problems(404, 410, 503),
+    )
+    async def note(note_id: NoteId, request: Request) -> Response:
+        event = await notes.note_for(reader_of(request), note_id, index)
+        headers = {"ETag": notes.etag(event), "Cache-Control": REVALIDATE}
+        if unchanged(request.headers, notes.etag(event)):
+            return Response(status_code=304, headers=headers)
+        view = notes.view(event)
+        return JSONResponse(view.model_dump(mode="json", by_alias=True), headers=headers)
+
+    @router.get(
+        "/notes/{note_id}/trace",
+        response_model=Trace,
+        summary="Le parcours d'une note : reçue, classée, indexée, ou mise de côté et pourquoi",
+        responses=_problems(404, 503),
+    )
+    async def trace(note_id: NoteId, request: Request) -> Trace:
+        return await notes.trace_for(reader_of(request), note_id, index, registry)
+
+    return router
+
+
+def feeds(index: Index, settings: Settings) -> APIRouter:
+    """`/feeds`: every topic and every search as Atom and as JSON Feed."""
+    router = APIRouter(tags=["feeds"])
+    freshness = Freshness()
+
+    async def feed(path: str, request: Request) -> Response:
+        try:
+            topic, form = topic_of(path, request.query_params.multi_items(), reader_of(request))
+        except UnknownTopic as unknown:
+            raise ProblemError(404, "Fil inconnu", str(unknown)) from None
+        except WrongParameters as wrong:
+            raise refused(wrong) from None
+        page = await found(index, topic.query)
+        return _conditional(request, freshness, topic, form, base_of(request, settings), page)
+
+    router.get(
+        "/feeds/{path:path}",
+        summary="Un fil : all, {theme}, {theme}/{pays}, country/{pays} ou search, .atom ou .json",
+        response_class=Response,
+        responses={
+            200: {"content": {media_type: {} for media_type in MEDIA.values()}},
+            304: {"description": "Rien de nouveau"},
+            **_problems(404, 422, 503),
+        },
+    )(feed)
+    router.head("/feeds/{path:path}", include_in_schema=False)(feed)
+    return router
+
+
+def asked(request: Request) -> Query:
+    """The query in a request's address, for its reader. Raises ProblemError (422)."""
+    try:
+        return query_of(request.query_params.multi_items(), reader_of(request))
+    except WrongParameters as wrong:
+        raise refused(wrong) from None
+
+
+async def found(index: Index, query: Query) -> Page:
+    """The page of a query. Raises ProblemError: 410 for an old cursor, 422 for a foreign one."""
+    try:
+        return await index.search(query)
+    except CursorExpired:
+        raise ProblemError(
+            410,
+            "Page expirée",
+            "Cette suite de résultats n'est plus disponible : reprenez la recherche au début.",
+        ) from None
+    except CursorInvalid:
+        wrong = FieldError(
+            "cursor",
+            "Le paramètre « cursor » n'est pas la suite de cette recherche : reprenez la valeur "
+            "« next » de la page précédente, avec les mêmes paramètres.",
+        )
+        raise refused(WrongParameters([wrong])) from None
+
+
+def refused(wrong: WrongParameters) -> ProblemError:
+    """The 422 that says all that is wrong with a query string."""
+    return ProblemError(
+        422,
+        "Paramètres refusés",
+        str(wrong),
+        errors=[error.as_json() for error in wrong.errors],
+    )
+
+
+def answer(page: Page, took_ms: int) -> SearchPage:
+    """A page of the index as the API answers it."""
+    return SearchPage(
+        total=page.total,
+        total_is_exact=page.total_is_exact,
+        relaxed=page.relaxed,
+        took_ms=took_ms,
+        hits=list(page.hits),
+        facets={name: list(counts) for name, counts in page.facets.items()},
+        next=page.next,
+    )
+
+
+def base_of(request: Request, settings: Settings) -> str:
+    """The service's own address, no slash at the end: as set, else as the request found it."""
+    stated = "public_url" in settings.model_fields_set
+    return (settings.public_url if stated else str(request.base_url)).rstrip("/")
+
+
+def _conditional(
+    request: Request,
+    freshness: Freshness,
+    topic: Topic,
+    form: Format,
+    base: str,
+    page: Page,
+) -> Response:
+    """The feed, or 304 where the client's copy is good; written only if it has to be."""
+    now = datetime.now(UTC)
+    address = base + topic.path(form)
+    stamp = _stamp(page)
+    state = freshness.known(address, stamp)
+    body: bytes | None = None
+    if state is None:
+        body = rendered(form, topic, base, page.hits)
+        state = freshness.keep(address, stamp, body, now)
+    headers = state.headers(now) | {"Cache-Control": REVALIDATE}
+    if unchanged(request.headers, state.etag, state.since):
+        return Response(status_code=304, headers=headers)
+    if body is None:
+        body = rendered(form, topic, base, page.hits)
+    return Response(body, media_type=f"{MEDIA[form]}; charset=utf-8", headers=headers)
+
+
+def _stamp(page: Page) -> str:
+    digest = sha256()
+    for hit in page.hits:
+        digest.update(hit.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {
+            "description": REASONS[status],
+            "content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+        }
+        for status in statuses
+    }
+
+
+REASONS = {
+    404: "Inconnu, ou non consultable",
+    410: "N'est plus disponible",
+    422: "Paramètre inconnu ou valeur refusée",
+    503: "Momentanément indisponible (Retry-After)",
+}

@@ -1,0 +1,259 @@
+"""The note index of the distributed deployment: Elasticsearch, behind two aliases."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
+
+from schemas.answers import Highlights, Hit
+from schemas.events import ClassifiedNote
+from schemas.query import Query, Sort
+from services.runtime.errors import Unavailable
+from services.runtime.settings import Settings
+from services.search.index import (
+    CURSOR_MINUTES,
+    SNIPPET,
+    Applied,
+    CursorExpired,
+    CursorInvalid,
+    Page,
+    Rejected,
+)
+from services.search.index.analysis import says_something
+from services.search.index.cursor import Place, decode, encode, order_of
+from services.search.index.elastic_bulk import Write, prepared, whole, write_all
+from services.search.index.elastic_query import IN_FORCE, search_body
+from services.search.index.elastic_setup import Names, ensure_index, reason
+from services.search.index.facets import FACET_FIELDS, counts
+from services.search.index.highlight import tidy
+from services.search.words import Words, parse
+
+SEARCH_SECONDS = 10
+WRITE_SECONDS = 60
+"""A bulk of 8 MB takes a small node some seconds while it merges."""
+SNAPSHOT_SECONDS = 0.5
+"""Searches by relevance that start within this time share a point in time: two a second at most
+are alive for ten minutes, however many readers search."""
+
+_KEEP_ALIVE = f"{CURSOR_MINUTES}m"
+_TRANSIENT = 500
+_TOO_MANY = 429
+_BAD_REQUEST = 400
+_HEALTHY = ("green", "yellow")
+
+
+class ElasticIndex:
+    """The index port on Elasticsearch."""
+
+    def __init__(self, settings: Settings) -> None:
+        """`settings.elasticsearch` is the address (several, parted by commas)."""
+        self._names = Names(settings.index)
+        self._replicas = settings.index_replicas
+        self._client = AsyncElasticsearch(
+            [address.strip() for address in (settings.elasticsearch or "").split(",")],
+            request_timeout=SEARCH_SECONDS,
+            # Whoever calls decides whether and when to try again.
+            max_retries=0,
+            retry_on_timeout=False,
+        )
+        self._snapshot: tuple[str, float] | None = None
+        self._snapshot_lock = asyncio.Lock()
+        self._empty_at_start = False
+
+    @property
+    def empty_at_start(self) -> bool:
+        """Whether `start` found no note at all: if the log has any, it must be replayed."""
+        return self._empty_at_start
+
+    async def start(self) -> None:
+        """Create index and aliases where missing. Raises Misconfigured with what is wrong."""
+        async with _translated():
+            await ensure_index(self._client, self._names, self._replicas)
+            await self._client.indices.refresh(index=self._names.write)
+            found = await self._client.count(index=self._names.write)
+            self._empty_at_start = found["count"] == 0
+
+    async def stop(self) -> None:
+        """Close the connections. Cursors go on living in the server."""
+        await self._client.close()
+
+    async def apply(self, notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
+        """Take these states; one outcome each, in order.
+
+        Several states of one note go in several rounds, so that each finds the one before it.
+        """
+        outcomes: dict[int, Applied | Rejected] = {}
+        rounds: list[dict[int, Write]] = []
+        seen: dict[UUID, int] = {}
+        for at, note in enumerate(notes):
+            write = prepared(note)
+            if isinstance(write, Rejected):
+                outcomes[at] = write
+                continue
+            turn = seen[note.note_id] = seen.get(note.note_id, -1) + 1
+            if turn == len(rounds):
+                rounds.append({})
+            rounds[turn][at] = write
+        client = self._client.options(request_timeout=WRITE_SECONDS)
+        async with _translated():
+            for writes in rounds:
+                answers = await write_all(client, self._names.write, list(writes.values()))
+                outcomes |= dict(zip(writes, answers, strict=True))
+        return [outcomes[at] for at in range(len(notes))]
+
+    async def forget(self, note_ids: Sequence[UUID]) -> None:
+        """Remove these notes, tombstones included."""
+        if not note_ids:
+            return
+        deletions = [{"delete": {"_id": str(note_id)}} for note_id in note_ids]
+        async with _translated():
+            answer = await self._client.bulk(
+                index=self._names.write, operations=deletions, require_alias=True
+            )
+        failed = [item for item in answer["items"] if item["delete"]["status"] not in (200, 404)]
+        if failed:
+            raise Unavailable(f"Elasticsearch did not delete {len(failed)} documents")
+
+    async def refresh(self) -> None:
+        """Let searches see everything applied so far."""
+        async with _translated():
+            await self._client.indices.refresh(index=self._names.read)
+        self._snapshot = None
+
+    async def search(self, query: Query) -> Page:
+        """The page that the query asks for. Raises CursorExpired, CursorInvalid."""
+        words = parse(query.words).keeping(says_something)
+        order = order_of(query, words)
+        place = decode(query, order)
+        async with _translated():
+            if place is not None:
+                return await self._page(query, words, order, place, relaxed=place.relaxed)
+            first = await self._page(query, words, order, None, relaxed=False)
+            if first.total or not words.relaxable:
+                return first
+            relaxed = await self._page(query, words, order, None, relaxed=True)
+            return relaxed if relaxed.total else first
+
+    async def get(self, note_id: UUID) -> ClassifiedNote | None:
+        """The latest state of a note, tombstones included; it need not be refreshed."""
+        async with _translated():
+            try:
+                found = await self._client.get(
+                    index=self._names.write,
+                    id=str(note_id),
+                    source_includes=["event", "subject", "body"],
+                )
+            except NotFoundError as error:
+                if isinstance(error.body, dict) and "found" in error.body:
+                    return None
+                raise
+        return ClassifiedNote.model_validate(whole(found["_source"]))
+
+    async def count(self) -> int:
+        """How many notes are held, tombstones not counted, as of the last refresh."""
+        async with _translated():
+            answer = await self._client.count(index=self._names.read, query=IN_FORCE)
+        return int(answer["count"])
+
+    async def ready(self) -> bool:
+        """Whether the cluster answers and the index's primaries are there."""
+        try:
+            health = await self._client.options(request_timeout=2).cluster.health(
+                index=self._names.write, timeout="1s"
+            )
+        except (ApiError, TransportError):
+            return False
+        return health["status"] in _HEALTHY
+
+    async def _page(
+        self, query: Query, words: Words, order: Sort, place: Place | None, *, relaxed: bool
+    ) -> Page:
+        body = search_body(query, words, order, place, relaxed=relaxed)
+        snapshot = None
+        if order is Sort.RELEVANCE:
+            snapshot = place.snapshot if place else await self._point_in_time()
+            body["pit"] = {"id": snapshot, "keep_alive": _KEEP_ALIVE}
+        answer = await self._asked(body, place)
+        hits = answer["hits"]["hits"]
+        following = None
+        if len(hits) > query.size:
+            value, note_id, *_ = hits[query.size - 1]["sort"]
+            following = Place(
+                value=value,
+                id=note_id,
+                snapshot=answer.get("pit_id") or snapshot,
+                relaxed=relaxed,
+            )
+        return Page(
+            total=answer["hits"]["total"]["value"],
+            total_is_exact=answer["hits"]["total"]["relation"] == "eq",
+            relaxed=relaxed,
+            hits=[_hit(hit) for hit in hits[: query.size]],
+            facets={
+                facet: counts(
+                    (bucket["key"], bucket["doc_count"])
+                    for bucket in answer["aggregations"][facet]["values"]["buckets"]
+                )
+                for facet in FACET_FIELDS
+            },
+            next=encode(query, following) if following else None,
+        )
+
+    async def _asked(self, body: dict[str, Any], place: Place | None) -> dict[str, Any]:
+        # The client calls the body's parts by the same names, but without leading underscores.
+        asked: dict[str, Any] = {name.lstrip("_"): part for name, part in body.items()}
+        if "pit" not in body:
+            asked["index"] = self._names.read
+        try:
+            answer = await self._client.search(**asked)
+        except ApiError as error:
+            if place is not None and error.status_code == _BAD_REQUEST:
+                raise CursorInvalid(reason(error)) from None
+            if place is not None and "pit" in body and isinstance(error, NotFoundError):
+                raise CursorExpired(reason(error)) from None
+            raise
+        return dict(answer.body)
+
+    async def _point_in_time(self) -> str:
+        """A state of the index that stays as it is for the life of a cursor."""
+        async with self._snapshot_lock:
+            now = time.monotonic()
+            if self._snapshot is None or now - self._snapshot[1] >= SNAPSHOT_SECONDS:
+                answer = await self._client.open_point_in_time(
+                    index=self._names.read, keep_alive=_KEEP_ALIVE
+                )
+                self._snapshot = (answer["id"], now)
+            return self._snapshot[0]
+
+
+def _hit(hit: dict[str, Any]) -> Hit:
+    marked = hit.get("highlight", {})
+    highlights = Highlights(
+        subject=tuple(tidy(whole_line) for whole_line in marked.get("subject", ())),
+        body=tuple(tidy(fragment, SNIPPET) for fragment in marked.get("body", ())),
+    )
+    return Hit.model_validate(
+        hit["_source"]["hit"] | {"score": hit.get("_score"), "highlights": highlights}
+    )
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """What the client raises, sorted by what to do about it: wait, or it is a mistake of ours."""
+    try:
+        yield
+    except TransportError as error:
+        raise Unavailable(f"Elasticsearch does not answer: {error.message}") from error
+    except NotFoundError as error:
+        raise Unavailable(f"the index is missing: {reason(error)}") from error
+    except ApiError as error:
+        if error.status_code >= _TRANSIENT or error.status_code == _TOO_MANY:
+            raise Unavailable(
+                f"Elasticsearch answers {error.status_code}: {reason(error)}"
+            ) from error
+        raise

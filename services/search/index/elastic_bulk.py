@@ -1,0 +1,160 @@
+"""Bulk writes to Elasticsearch, item by item: what was taken, what is old, what is refused.
+
+Only what the server asks to be sent again is sent again, with a growing pause.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import AsyncElasticsearch
+
+from schemas.events import ClassifiedNote
+from services.runtime.errors import Unavailable
+from services.search.document import document
+from services.search.index import Applied, Rejected
+
+CHUNK_BYTES = 8 * 1024 * 1024
+"""Bytes of one bulk request: Elasticsearch's own advice is 5 to 15 MB, and a node of 1 GB answers
+429 sooner above it."""
+TRIES = 5
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 2.0
+"""Five tries take 3 s on average and 5 s at most: a short squeeze passes unseen, a long one is for
+the caller, who keeps the order and waits longer."""
+
+_CONFLICT = 409
+_NOT_FOUND = 404
+_AGAIN = frozenset({429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One state of a note as two lines of a bulk request."""
+
+    note: ClassifiedNote
+    lines: tuple[bytes, bytes]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the request."""
+        return sum(map(len, self.lines))
+
+
+def prepared(note: ClassifiedNote) -> Write | Rejected:
+    """The write of this state under its external version, or why it can never be written."""
+    try:
+        made = document(note)
+        body = json.dumps(slim(made), ensure_ascii=False).encode()
+        action = {
+            "index": {
+                "_id": made["id"],
+                "version": made["version"],
+                "version_type": "external",
+            }
+        }
+    except (ValueError, TypeError) as error:
+        return Rejected(f"not a document: {error}")
+    return Write(note, (json.dumps(action).encode(), body))
+
+
+async def write_all(
+    client: AsyncElasticsearch, alias: str, writes: Sequence[Write]
+) -> list[Applied | Rejected]:
+    """Write the states, no two of the same note; one outcome each, in order.
+
+    Raises Unavailable when some were not taken after several tries.
+    """
+    outcomes: dict[int, Applied | Rejected] = {}
+    waiting = dict(enumerate(writes))
+    for attempt in range(TRIES):
+        for chunk in _chunks(waiting):
+            outcomes |= await _write(client, alias, chunk)
+        waiting = {at: write for at, write in waiting.items() if at not in outcomes}
+        if not waiting:
+            return [outcomes[at] for at in range(len(writes))]
+        if attempt < TRIES - 1:
+            await asyncio.sleep(_pause(attempt))
+    raise Unavailable(f"Elasticsearch did not take {len(waiting)} of {len(writes)} documents")
+
+
+def slim(made: dict[str, Any]) -> dict[str, Any]:
+    """The document with the event's text left out where it stands in fields of its own."""
+    if "body" not in made:
+        return made
+    note = {k: v for k, v in made["event"]["note"].items() if k not in ("subject", "body")}
+    return made | {"event": made["event"] | {"note": note}}
+
+
+def whole(source: dict[str, Any]) -> dict[str, Any]:
+    """The event of a stored document, with its text back in."""
+    event: dict[str, Any] = source["event"]
+    text = {name: source[name] for name in ("subject", "body") if name in source}
+    return event | {"note": event["note"] | text}
+
+
+async def _write(
+    client: AsyncElasticsearch, alias: str, chunk: dict[int, Write]
+) -> dict[int, Applied | Rejected]:
+    """Outcomes of those items that have one; the others are to be sent again."""
+    lines: list[Any] = [line for write in chunk.values() for line in write.lines]
+    answer = await client.bulk(index=alias, operations=lines, require_alias=True)
+    outcomes: dict[int, Applied | Rejected] = {}
+    conflicts: dict[int, Write] = {}
+    for (at, write), item in zip(chunk.items(), answer["items"], strict=True):
+        result = item["index"]
+        status = result["status"]
+        if status < 300:
+            outcomes[at] = Applied.WITHDRAWN if write.note.withdrawn else Applied.INDEXED
+        elif status == _CONFLICT:
+            conflicts[at] = write
+        elif status == _NOT_FOUND:
+            raise Unavailable(f"the alias {alias} leads to no index: start the service again")
+        elif status not in _AGAIN:
+            outcomes[at] = Rejected(_why(result["error"]))
+    return outcomes | await _compared(client, alias, conflicts)
+
+
+async def _compared(
+    client: AsyncElasticsearch, alias: str, conflicts: dict[int, Write]
+) -> dict[int, Applied | Rejected]:
+    """Stale or duplicate, by the version that is there. A note forgotten since is sent again."""
+    if not conflicts:
+        return {}
+    ids = [str(write.note.note_id) for write in conflicts.values()]
+    answer = await client.mget(index=alias, ids=ids, source=False)
+    stored = {doc["_id"]: doc["_version"] for doc in answer["docs"] if doc.get("found")}
+    outcomes: dict[int, Applied | Rejected] = {}
+    for at, write in conflicts.items():
+        version = stored.get(str(write.note.note_id))
+        if version is not None:
+            same = version == write.note.version
+            outcomes[at] = Applied.DUPLICATE if same else Applied.STALE
+    return outcomes
+
+
+def _chunks(waiting: dict[int, Write]) -> Iterator[dict[int, Write]]:
+    chunk: dict[int, Write] = {}
+    size = 0
+    for at, write in waiting.items():
+        if chunk and size + write.size > CHUNK_BYTES:
+            yield chunk
+            chunk, size = {}, 0
+        chunk[at] = write
+        size += write.size
+    if chunk:
+        yield chunk
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before the next try: growing, capped, and spread so that writers part ways."""
+    longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * float(2**attempt))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def _why(error: dict[str, Any]) -> str:
+    cause = error.get("caused_by", {}).get("reason")
+    return ": ".join(part for part in (error.get("type"), error.get("reason"), cause) if part)

@@ -1,0 +1,142 @@
+"""A search as the body of one Elasticsearch request: rights, filters, words, facets, highlights."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from schemas.query import Query, Reader, Sort
+from services.search.data import boost
+from services.search.document import DAY_US, midnight_us
+from services.search.index import FRAGMENTS, SNIPPET
+from services.search.index.cursor import Place
+from services.search.index.facets import FACET_FIELDS, MAX_VALUES, chosen, excluded
+from services.search.index.highlight import CLOSE, OPEN
+from services.search.words import Term, Words
+
+_STEMMED = [
+    f"subject^{boost('subject')}",
+    f"body^{boost('body')}",
+    f"reference.parts^{boost('reference')}",
+]
+_EXACT = [f"{field}.exact^{boost(field) * boost('exact'):.3f}" for field in ("subject", "body")]
+_SORTS: dict[Sort, list[dict[str, str]]] = {
+    Sort.RELEVANCE: [{"_score": "desc"}, {"id": "desc"}],
+    Sort.DATE: [{"date": "desc"}, {"id": "desc"}],
+    Sort.RECEIVED: [{"received_us": "desc"}, {"id": "desc"}],
+}
+Clause = dict[str, Any]
+
+
+def search_body(
+    query: Query, words: Words, order: Sort, place: Place | None, *, relaxed: bool
+) -> dict[str, Any]:
+    """The request for one page of hits with all facets and the exact total.
+
+    The filters of facets select after the facets were counted (`post_filter`); every facet then
+    counts under the filters of the others.
+    """
+    by_facet = {
+        facet: _any_of(FACET_FIELDS[facet], values) for facet, values in chosen(query).items()
+    }
+    body: dict[str, Any] = {
+        "query": {
+            "bool": {
+                "filter": [*rights(query.reader), *_filters(query)],
+                **_words(words, relaxed),
+            }
+        },
+        "post_filter": {"bool": {"filter": list(by_facet.values())}},
+        "aggs": {facet: _facet(facet, by_facet) for facet in FACET_FIELDS},
+        "sort": _SORTS[order],
+        "size": query.size + 1,
+        "track_total_hits": True,
+        "_source": ["hit"],
+    }
+    if words.all_of:
+        body["highlight"] = _HIGHLIGHT
+    if place is not None:
+        body["search_after"] = [place.value, place.id]
+    return body
+
+
+def rights(reader: Reader) -> list[Clause]:
+    """What this reader may see at all. Every search goes through here, and nowhere else."""
+    may = [IN_FORCE, _any_of("marking", sorted(reader.markings))]
+    return may if reader.special_france else [*may, {"term": {"special_france": False}}]
+
+
+IN_FORCE: Clause = {"term": {"withdrawn": False}}
+"""Notes that were not withdrawn."""
+
+_HIGHLIGHT: dict[str, Any] = {
+    "encoder": "html",
+    "pre_tags": [OPEN],
+    "post_tags": [CLOSE],
+    "fields": {
+        "subject": {"number_of_fragments": 0},
+        "body": {"number_of_fragments": FRAGMENTS, "fragment_size": SNIPPET, "order": "none"},
+    },
+}
+
+
+def _words(words: Words, relaxed: bool) -> dict[str, Any]:
+    clauses = [_either([_term(term) for term in clause]) for clause in words.all_of]
+    return {
+        "must": [_either(clauses)] if relaxed else clauses,
+        "must_not": [_term(term) for term in words.none_of],
+        "should": [_in_a_row(term.text, _EXACT) for term in words.wanted],
+    }
+
+
+def _term(term: Term) -> Clause:
+    return _in_a_row(term.text, _STEMMED)
+
+
+def _in_a_row(text: str, fields: Sequence[str]) -> Clause:
+    """The words of the text in their order, in one of the fields; one word is just a word."""
+    return {
+        "multi_match": {
+            "query": text,
+            "type": "phrase",
+            "fields": fields,
+            "tie_breaker": boost("others"),
+        }
+    }
+
+
+def _either(ways: Sequence[Clause]) -> Clause:
+    if len(ways) == 1:
+        return ways[0]
+    return {"bool": {"should": ways, "minimum_should_match": 1}}
+
+
+def _filters(query: Query) -> Iterable[Clause]:
+    if query.country_any:
+        yield _any_of("countries_any", query.country_any)
+    for field, values in excluded(query).items():
+        yield {"bool": {"must_not": [_any_of(field, values)]}}
+    first, last = query.date_from, query.date_to
+    if first or last:
+        yield _range("date", gte=first and first.isoformat(), lte=last and last.isoformat())
+    first, last = query.received_from, query.received_to
+    if first or last:
+        yield _range(
+            "received_us",
+            gte=midnight_us(first) if first else None,
+            lt=midnight_us(last) + DAY_US if last else None,
+        )
+
+
+def _facet(facet: str, by_facet: dict[str, Clause]) -> Clause:
+    others = [clause for name, clause in by_facet.items() if name != facet]
+    return {
+        "filter": {"bool": {"filter": others}},
+        "aggs": {"values": {"terms": {"field": FACET_FIELDS[facet], "size": MAX_VALUES}}},
+    }
+
+
+def _any_of(field: str, values: Sequence[str | int]) -> Clause:
+    return {"terms": {field: list(values)}}
+
+
+def _range(field: str, **bounds: Any) -> Clause:
+    return {"range": {field: {name: bound for name, bound in bounds.items() if bound is not None}}}

@@ -1,0 +1,120 @@
+"""The folder of the embedded index: opened whole, or set aside and begun again.
+
+The log is the truth: a folder that another version made or that is damaged costs a replay, never a
+note.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import tantivy
+
+from services.runtime.errors import Misconfigured
+from services.search.data import table
+from services.search.index.embedded_schema import TIE, register_tokenizers, schema
+
+log = logging.getLogger(__name__)
+
+LAYOUT = 1
+"""Raise it when documents are made otherwise under the same tables."""
+WRITER_BYTES = 64 * 1024 * 1024
+"""Memory of the writer: four times tantivy's minimum; batches of 200 notes never fill it."""
+WRITER_THREADS = 1
+"""One: a batch is small, and the machine has searches to answer."""
+
+_MADE_BY = "valise.json"
+_WRITER_LOCK = ".tantivy-writer.lock"
+
+
+def open_index(path: Path) -> tantivy.Index:
+    """The index of this folder; made where there is none, begun again where it cannot be read.
+
+    Raises Misconfigured where another process has it, or where the folder cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not _readable(path):
+            _set_aside(path)
+        (path / _MADE_BY).write_text(json.dumps({"fingerprint": fingerprint()}), encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"the index folder {path} cannot be used: {error}") from error
+    return _opened(path)
+
+
+def open_writer(index: tantivy.Index, path: Path) -> tantivy.IndexWriter:
+    """The one writer of the folder. Raises Misconfigured where another process has it."""
+    try:
+        return index.writer(heap_size=WRITER_BYTES, num_threads=WRITER_THREADS)
+    except ValueError as error:
+        if "LockBusy" in str(error):
+            raise _in_use(path) from None
+        raise
+
+
+def fingerprint() -> str:
+    """What an index was made with: it changes when a rebuild is needed."""
+    tables = [table("fields"), table("analysis"), LAYOUT]
+    return sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+
+def _opened(path: Path) -> tantivy.Index:
+    index = tantivy.Index(schema(), path=str(path))
+    register_tokenizers(index)
+    # We reload ourselves after each commit: tantivy's own watcher would do it half a second later.
+    index.config_reader("manual")
+    index.reload()
+    return index
+
+
+def _readable(path: Path) -> bool:
+    try:
+        made_by = json.loads((path / _MADE_BY).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        # The process died between making the folder and its first file.
+        return [entry.name for entry in path.iterdir()] == [_WRITER_LOCK]
+    except ValueError:
+        return False
+    if made_by != {"fingerprint": fingerprint()}:
+        return False
+    with panics_as_errors():
+        try:
+            searcher = _opened(path).searcher()
+            searcher.search(tantivy.Query.all_query(), limit=1, order_by_field=TIE)
+        except ValueError as error:
+            log.warning("index damaged", extra={"path": str(path), "reason": str(error)})
+            return False
+    return True
+
+
+def _set_aside(path: Path) -> None:
+    with (path / _WRITER_LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_use(path) from None
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        aside = path.with_name(f"{path.name}.aside-{stamp}")
+        path.rename(aside)
+    path.mkdir()
+    log.warning("index set aside", extra={"path": str(path), "aside": str(aside)})
+
+
+def _in_use(path: Path) -> Misconfigured:
+    return Misconfigured(f"the index folder {path} is in use by another process")
+
+
+@contextlib.contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """tantivy meets some damage with a panic, which is no Exception in Python."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise ValueError(f"tantivy panicked: {error}") from None
+        raise

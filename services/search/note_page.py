@@ -1,0 +1,262 @@
+"""The page of one note: its text, and the passages that speak for its tags. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from schemas.answers import Trace
+from schemas.classification import Evidence
+from schemas.events import ClassifiedNote
+from schemas.vocabulary import Role
+from services.search import french
+from services.search.document import Tags, tags_in_force
+from services.search.passages import Segment, Shape, Span, laid_out
+
+QUOTES_SHOWN = 6
+"""Passages listed under a tag at once; the others fold away."""
+MENTIONED = f"pays-{Role.MENTIONED.value}"
+MENTIONED_SHOWN = 4
+"""Countries mentioned that are listed at once; a report can mention forty."""
+QUOTE_CHARACTERS = 80
+"""Of a passage in the list; the text has it whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One marked passage: its anchor, the tag it speaks for, its words as quoted in the list."""
+
+    anchor: str
+    tag: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A tag of the note: its anchor, style, words, short form beside a passage, passages."""
+
+    anchor: str
+    style: str
+    short: str
+    label: str
+    kind: str
+    detail: str
+    score: str
+    passages: tuple[Passage, ...]
+
+    @property
+    def shown(self) -> tuple[Passage, ...]:
+        """The passages listed at once."""
+        return self.passages[:QUOTES_SHOWN]
+
+    @property
+    def folded(self) -> tuple[Passage, ...]:
+        """The other passages."""
+        return self.passages[QUOTES_SHOWN:]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text: plain, or marked for one or more tags.
+
+    `anchors` are the passages that begin here, `labels` those tags whose passage ends here.
+    """
+
+    text: str
+    styles: tuple[str, ...] = ()
+    title: str = ""
+    anchors: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """A paragraph or a table, in pieces."""
+
+    table: bool
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotePage:
+    """All that the page of a note shows."""
+
+    id: str
+    subject: str
+    facts: tuple[tuple[str, str], ...]
+    labels: tuple[Label, ...]
+    corrected: bool
+    marked_subject: tuple[Piece, ...]
+    body: tuple[TextBlock, ...]
+    steps: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def shown(self) -> tuple[Label, ...]:
+        """The tags listed at once: all but the countries that are only mentioned."""
+        return tuple(label for label in self.labels if label not in self.mentioned)
+
+    @property
+    def mentioned(self) -> tuple[Label, ...]:
+        """Countries mentioned, folded away where they are many."""
+        return tuple(label for label in self.labels if label.style == MENTIONED)
+
+    @property
+    def fold_mentioned(self) -> bool:
+        """Whether they are too many to be read through."""
+        return len(self.mentioned) > MENTIONED_SHOWN
+
+
+def note_page(event: ClassifiedNote, trace: Trace) -> NotePage:
+    """What the page shows for this state of a note and its trace."""
+    note = event.note
+    found = _evidence(tags_in_force(event))
+    numbered = _numbered(found)
+    labels = tuple(label for label, _ in numbered)
+    by_passage = {passage.anchor: label for label in labels for passage in label.passages}
+    subject = _spans(numbered, "subject")
+    seen: set[str] = set()
+    return NotePage(
+        id=str(event.note_id),
+        subject=note.subject,
+        facts=tuple(_facts(event)),
+        labels=labels,
+        corrected=event.correction_tags is not None,
+        marked_subject=tuple(
+            _piece(segment, by_passage, seen)
+            for _, segments in laid_out(note.subject, subject)
+            for segment in segments
+        )
+        if subject
+        else (),
+        body=tuple(
+            TextBlock(
+                shape is Shape.TABLE,
+                tuple(_piece(segment, by_passage, seen) for segment in segments),
+            )
+            for shape, segments in laid_out(note.body, _spans(numbered, "body"))
+        ),
+        steps=tuple(
+            (french.STEPS.get(step.step, step.step), french.moment(step.at), step.detail)
+            for step in trace.steps
+        ),
+    )
+
+
+Evidenced = tuple[Label, Sequence[Evidence]]
+
+
+def _evidence(tags: Tags) -> Iterable[Evidenced]:
+    """Each tag, without its passages yet, and its evidence."""
+    for theme in tags.themes:
+        label = french.theme(theme.theme)
+        yield (
+            Label(
+                anchor=f"theme-{theme.theme}",
+                style=f"theme-{theme.theme}",
+                short="".join(word[0].upper() for word in label.split()),
+                label=label,
+                kind="Thème",
+                detail=", ".join(
+                    french.subtheme(f"{theme.theme}.{sub}") for sub in theme.subthemes
+                ),
+                score=french.percent(theme.score),
+                passages=(),
+            ),
+            theme.evidence,
+        )
+    for country in sorted(tags.countries, key=lambda tag: tag.role is not Role.ABOUT):
+        yield (
+            Label(
+                anchor=f"pays-{country.country}",
+                style=f"pays-{country.role.value}",
+                short=country.country,
+                label=french.country(country.country),
+                kind="Pays",
+                detail=french.ROLES[country.role],
+                score=french.percent(country.score),
+                passages=(),
+            ),
+            country.evidence,
+        )
+    for organisation in tags.organisations:
+        yield (
+            Label(
+                anchor=f"organisation-{organisation.id}",
+                style="organisation",
+                short=organisation.id,
+                label=organisation.id,
+                kind="Organisation",
+                detail="",
+                score="",
+                passages=(),
+            ),
+            organisation.evidence,
+        )
+
+
+def _numbered(found: Iterable[Evidenced]) -> list[tuple[Label, list[tuple[Passage, Evidence]]]]:
+    """Each tag with its passages in the order of the text, each with an anchor of its own."""
+    numbered = []
+    count = 0
+    for label, evidence in found:
+        places = {(one.field != "subject", one.start, one.end): one for one in evidence}
+        passages = []
+        for place in sorted(places):
+            count += 1
+            one = places[place]
+            passages.append((Passage(f"passage-{count}", label.anchor, _quote(one.text)), one))
+        whole = Label(
+            **{name: getattr(label, name) for name in Label.__slots__ if name != "passages"},
+            passages=tuple(passage for passage, _ in passages),
+        )
+        numbered.append((whole, passages))
+    return numbered
+
+
+def _spans(
+    numbered: Sequence[tuple[Label, Sequence[tuple[Passage, Evidence]]]], where: str
+) -> list[Span]:
+    return [
+        Span(evidence.start, evidence.end, passage.anchor)
+        for _, passages in numbered
+        for passage, evidence in passages
+        if evidence.field == where
+    ]
+
+
+def _piece(segment: Segment, labels: dict[str, Label], seen: set[str]) -> Piece:
+    begun = [anchor for anchor in segment.tags if anchor not in seen]
+    seen.update(begun)
+    over = list(dict.fromkeys(labels[anchor] for anchor in segment.tags))
+    return Piece(
+        text=segment.text,
+        styles=tuple(label.style for label in over),
+        title=" ; ".join(f"{label.kind} : {label.label}" for label in over),
+        anchors=tuple(begun),
+        labels=tuple(dict.fromkeys(labels[anchor] for anchor in segment.ends)),
+    )
+
+
+def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
+    note = event.note
+    yield "Référence", note.reference
+    yield "Poste", french.post(note.post)
+    yield "Genre", french.genre(note.genre)
+    yield "Date de la note", french.day(note.date)
+    yield "Reçue", french.moment(event.received_at)
+    if event.revision > 1 or event.at != event.received_at:
+        yield "Modifiée", f"{french.moment(event.at)}, révision {event.revision}"
+    if note.author:
+        yield "Auteur", note.author
+    if note.addressees:
+        yield "Destinataires", ", ".join(note.addressees)
+    yield "Suite attendue", "Pour action" if note.action == "action" else "Pour information"
+    if note.cites:
+        yield "Notes citées", ", ".join(note.cites)
+    if note.replies_to:
+        yield "En réponse à", note.replies_to
+    if note.attachments:
+        yield "Pièces jointes", ", ".join(note.attachments)
+
+
+def _quote(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= QUOTE_CHARACTERS else line[: QUOTE_CHARACTERS - 1] + "…"

@@ -1,0 +1,133 @@
+"""One note for one reader: the note with its tags, and what happened to it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from schemas.answers import NoteView, State, Trace, TraceStep
+from schemas.events import ClassifiedNote
+from schemas.query import Reader
+from services.runtime.problems import ProblemError
+from services.runtime.registry import ReceiptRow, Registry, aside
+from services.search import french
+from services.search.document import links, tags_in_force
+from services.search.index import Index
+from services.search.reader import may_read
+
+ORDER = ("received", "classified", "indexed", "alerted", "parked")
+"""Steps of the same instant, in the order in which they happen."""
+
+
+async def note_for(reader: Reader, note_id: str, index: Index) -> ClassifiedNote:
+    """The latest state of the note with this id, as given in an address.
+
+    Raises ProblemError: 404 for a note that is unknown or not for this reader (nothing tells one
+    from the other), 410 for one that was withdrawn. Raises Unavailable.
+    """
+    event = await index.get(_id(note_id))
+    if event is None or not may_read(reader, event.note):
+        raise unknown_note()
+    if event.withdrawn:
+        raise ProblemError(
+            410,
+            "Note retirée",
+            f"Cette note a été retirée par le poste le {french.moment(event.at)}.",
+        )
+    return event
+
+
+async def trace_for(reader: Reader, note_id: str, index: Index, registry: Registry) -> Trace:
+    """Where the note with this id is, and how it got there.
+
+    Raises ProblemError (404) for a note that nobody submitted or that is not for this reader.
+    Raises Unavailable.
+    """
+    wanted = _id(note_id)
+    event = await index.get(wanted)
+    if event is not None and not may_read(reader, event.note):
+        raise unknown_note()
+    receipt = await aside(registry.receipt, wanted)
+    if receipt is None and event is None:
+        raise unknown_note()
+    return trace(wanted, receipt, await aside(registry.trace, wanted), event)
+
+
+def view(event: ClassifiedNote) -> NoteView:
+    """The note as a reader gets it, with the tags that hold now."""
+    tags = tags_in_force(event)
+    return NoteView(
+        id=event.note_id,
+        revision=event.revision,
+        state=State.WITHDRAWN if event.withdrawn else State.INDEXED,
+        received_at=event.received_at,
+        changed_at=event.at,
+        note=event.note,
+        release=event.classification.release,
+        themes=tags.themes,
+        countries=tags.countries,
+        organisations=tags.organisations,
+        links=links(event.note_id),
+    )
+
+
+def etag(event: ClassifiedNote) -> str:
+    """The note's version, readable: revision, correction and classifier's release."""
+    return f'"{event.revision}.{event.correction}.{event.classification.release}"'
+
+
+def trace(
+    note_id: UUID,
+    receipt: ReceiptRow | None,
+    known: Sequence[TraceStep],
+    event: ClassifiedNote | None,
+) -> Trace:
+    """What the registry knows of a note put together with what its document says.
+
+    At least one of `receipt` and `event` is given. A note that came back from the log alone (the
+    registry was lost) still has the times that travel in its event.
+    """
+    steps = list(known)
+    if event is not None:
+        if not any(step.step == "received" for step in steps):
+            steps.append(
+                TraceStep(
+                    step="received",
+                    at=event.received_at,
+                    detail=f"Note reçue (révision {event.revision})",
+                )
+            )
+        steps.append(
+            TraceStep(step="classified", at=event.classified_at, detail=_classified(event))
+        )
+    steps.sort(key=lambda step: (step.at, ORDER.index(step.step)))
+    if receipt is not None:
+        return Trace(id=note_id, revision=receipt.revision, state=receipt.state, steps=steps)
+    assert event is not None
+    return Trace(id=note_id, revision=event.revision, state=view(event).state, steps=steps)
+
+
+def unknown_note() -> ProblemError:
+    """The answer for a note that is not there, or not for this reader."""
+    return ProblemError(
+        404,
+        "Note introuvable",
+        "Aucune note consultable ne porte cet identifiant. Une note qui vient d'être déposée "
+        "n'est consultable qu'une fois indexée.",
+    )
+
+
+def _classified(event: ClassifiedNote) -> str:
+    tags = tags_in_force(event)
+    labels = [french.theme(tag.theme) for tag in tags.themes]
+    labels += [french.country(tag.country) for tag in tags.countries if tag.role == "about"]
+    found = ", ".join(labels) or "aucun thème ni pays"
+    return (
+        f"Révision {event.revision} classée (version {event.classification.release} "
+        f"du classement) : {found}"
+    )
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise unknown_note() from None

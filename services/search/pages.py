@@ -1,0 +1,180 @@
+"""The pages for people: search, one note, the list of feeds, and errors they can read.
+
+Server-rendered, no script, nothing from elsewhere: the headers say so to the browser.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from schemas.answers import Problem
+from schemas.query import Query
+from services.runtime import problems
+from services.runtime.registry import Registry
+from services.search import french, notes
+from services.search.feeds_page import feeds_view
+from services.search.freshness import etag, unchanged
+from services.search.http import REVALIDATE, asked, found
+from services.search.index import Index
+from services.search.note_page import note_page
+from services.search.reader import reader_of
+from services.search.search_page import search_view
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": REVALIDATE,
+}
+
+FOR_PROGRAMS = ("/api/", "/feeds/", "/health/", "/metrics", "/openapi.json", "/static/")
+"""Paths whose errors stay `application/problem+json`, whoever asks."""
+
+YEAR_SECONDS = 365 * 24 * 3600
+"""For files whose address holds their content's hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file of the pages: its bytes, type and ETag."""
+
+    content: bytes
+    media_type: str
+    etag: str
+
+    @property
+    def version(self) -> str:
+        """What its address carries, so that a new release is never shown with an old style."""
+        return self.etag.strip('"')[:12]
+
+
+def _static(name: str, media_type: str) -> StaticFile:
+    content = (files("services.search") / "static" / name).read_bytes()
+    return StaticFile(content, media_type, etag(content))
+
+
+STATIC = {
+    "valise.css": _static("valise.css", "text/css; charset=utf-8"),
+    "valise.svg": _static("valise.svg", "image/svg+xml"),
+}
+
+TEMPLATES = Environment(
+    loader=PackageLoader("services.search"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.globals["static"] = lambda name: f"/static/{name}?v={STATIC[name].version}"
+TEMPLATES.globals["french"] = french
+
+
+def pages(index: Index, registry: Registry) -> APIRouter:
+    """`/`, `/notes/{id}`, `/fils` and what they are made of."""
+    router = APIRouter(include_in_schema=False)
+
+    async def search(request: Request) -> Response:
+        query = asked(request)
+        page = await found(index, query)
+        return html("search.html", view=search_view(query, page))
+
+    async def note(request: Request) -> Response:
+        reader = reader_of(request)
+        event = await notes.note_for(reader, request.path_params["note_id"], index)
+        trace = await notes.trace_for(reader, str(event.note_id), index, registry)
+        return html("note.html", view=note_page(event, trace))
+
+    async def feeds(request: Request) -> Response:
+        page = await found(index, Query(reader=reader_of(request), size=1))
+        return html("feeds.html", view=feeds_view(page))
+
+    router.add_route("/", search, methods=["GET"])
+    router.add_route("/notes/{note_id}", note, methods=["GET"])
+    router.add_route("/fils", feeds, methods=["GET"])
+    router.add_route("/static/{name}", static_file, methods=["GET"])
+    return router
+
+
+async def static_file(request: Request) -> Response:
+    """A file of the pages; kept for a year where its address names this very content."""
+    name = request.path_params["name"]
+    file = STATIC.get(name)
+    if file is None:
+        raise problems.ProblemError(404)
+    named = request.query_params.get("v") == file.version
+    headers = {
+        "ETag": file.etag,
+        "Cache-Control": f"public, max-age={YEAR_SECONDS}, immutable" if named else "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if unchanged(request.headers, file.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+def html(
+    template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+) -> Response:
+    """A page: the template filled in, under the headers that keep it to itself."""
+    content = TEMPLATES.get_template(template).render(**context)
+    return HTMLResponse(content, status, headers={**HEADERS, **(headers or {})})
+
+
+def install_errors(app: FastAPI) -> None:
+    """Show the application's problems as pages to those who browse.
+
+    Call after `problems.install`: each of its answers stays what it is for programs, and is the
+    same in HTML for a browser that asked for a page.
+    """
+    for raised, handler in list(app.exception_handlers.items()):
+        app.exception_handlers[raised] = _for_people(handler)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether an error is better told as a page: a browser asked for something meant for people."""
+    return (
+        request.method in ("GET", "HEAD")
+        and "text/html" in request.headers.get("accept", "")
+        and not request.url.path.startswith(FOR_PROGRAMS)
+    )
+
+
+def _for_people(
+    handler: Callable[[Request, Any], Response | Awaitable[Response]],
+) -> Callable[[Request, Any], Awaitable[Response]]:
+    async def handle(request: Request, error: Exception) -> Response:
+        answered = handler(request, error)
+        response = await answered if isinstance(answered, Awaitable) else answered
+        if response.headers.get("content-type") != problems.MEDIA_TYPE or not wants_page(request):
+            return response
+        kept = {
+            name: response.headers[name]
+            for name in ("retry-after", "allow")
+            if name in response.headers
+        }
+        problem = Problem.model_validate_json(bytes(response.body))
+        return html(
+            "error.html",
+            response.status_code,
+            {**kept, "Vary": "Accept"},
+            problem=problem,
+            again=_again(request) if response.status_code == 410 else None,
+        )
+
+    return handle
+
+
+def _again(request: Request) -> str | None:
+    """For a page of results that expired: the same search from its beginning."""
+    if request.url.path != "/":
+        return None
+    return str(request.url.remove_query_params("cursor").replace(scheme="", netloc=""))

@@ -1,0 +1,518 @@
+"""The registry, on SQLite and on PostgreSQL: one suite."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.answers import IngestOutcome, State
+from schemas.events import Kind, NoteEvent, decode, encode
+from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.registry import (
+    Begun,
+    DeadLetterRow,
+    Key,
+    Mark,
+    Registry,
+    Submission,
+)
+from services.runtime.registry.database import Database
+from services.runtime.registry.letters import about
+from services.runtime.registry.tables import metadata
+from services.runtime.registry.tables import notes as notes_table
+from services.runtime.registry.tables import revisions as revisions_table
+from tests.builders import a_note, an_event
+from tests.runtime.registry_kit import own_schema, submission
+
+LATER = timedelta(days=1)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
+def url(
+    request: pytest.FixtureRequest, tmp_path: Path, engine: Callable[[str], str]
+) -> Iterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+    else:
+        with own_schema(engine("DATABASE")) as schema:
+            yield schema
+
+
+@pytest.fixture
+def registry(url: str) -> Iterator[Registry]:
+    found = Registry(url)
+    found.migrate()
+    yield found
+    found.close()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def outcomes(found: list[Begun]) -> list[str]:
+    return [each.outcome.value for each in found]
+
+
+def in_the_log(registry: Registry, *submissions: Submission) -> list[Key]:
+    """Begin them and say that the log has them."""
+    keys = [each.key for each in registry.begin(submissions)]
+    registry.mark_received(keys)
+    return keys
+
+
+def letter(value: bytes | None, **changes: Any) -> DeadLetterRow:
+    fields: dict[str, Any] = {
+        "origin": f"notes.submitted/0/{uuid4().int % 10**9}",
+        "service": "classify",
+        "reason": "not an event",
+        "at": now(),
+        "value": value,
+    }
+    return DeadLetterRow(**(fields | changes))
+
+
+def withdraw(url: str, event: NoteEvent) -> None:
+    """What a withdrawal will leave in the registry: a second revision of that kind."""
+    gone = event.model_copy(update={"kind": Kind.WITHDRAWN, "revision": 2})
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(
+            revisions_table.insert(),
+            {
+                "note_id": gone.note_id,
+                "revision": 2,
+                "kind": gone.kind,
+                "content_hash": "-",
+                "event": encode(gone),
+                "received_at": gone.received_at,
+                "state": State.RECEIVED,
+            },
+        )
+        connection.execute(
+            notes_table.update().where(notes_table.c.id == gone.note_id).values(revision=2)
+        )
+    database.close()
+
+
+class TestBegin:
+    def test_a_new_note_is_accepted_and_pending(self, registry: Registry) -> None:
+        sent = submission()
+        (begun,) = registry.begin([sent])
+        assert (begun.outcome, begun.state) == (IngestOutcome.ACCEPTED, State.PENDING)
+        assert begun.revision == 1
+        assert decode(NoteEvent, begun.event) == sent.event
+
+    def test_the_same_note_again_is_a_duplicate_that_hands_out_the_first_event(
+        self, registry: Registry
+    ) -> None:
+        first, again = submission(), submission()
+        assert first.event.event_id != again.event.event_id
+        registry.begin([first])
+        (begun,) = registry.begin([again])
+        assert begun.outcome is IngestOutcome.DUPLICATE
+        assert decode(NoteEvent, begun.event) == first.event
+
+    def test_other_content_under_the_same_reference_conflicts_and_names_the_fields(
+        self, registry: Registry
+    ) -> None:
+        first = submission()
+        registry.begin([first])
+        (begun,) = registry.begin([submission(subject="Apprentissage", genre="breve")])
+        assert begun.outcome is IngestOutcome.CONFLICT
+        assert begun.differs == ("subject", "genre")
+        assert begun.event == b""
+        assert registry.revision(first.event.note_id, 1) == first.event
+
+    def test_a_conflict_leaves_the_state_of_the_note_alone(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        registry.begin([submission(subject="Apprentissage")])
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert (found.state, found.revision) == (State.RECEIVED, 1)
+
+    def test_a_date_that_was_only_guessed_does_not_contradict(self, registry: Registry) -> None:
+        guessed = frozenset({"date"})
+        registry.begin([submission(guessed, date="2026-03-04")])
+        (again,) = registry.begin([submission(guessed, date="2026-03-09")])
+        assert again.outcome is IngestOutcome.DUPLICATE
+
+    def test_a_date_that_is_stated_contradicts_a_guessed_one_only_where_it_differs(
+        self, registry: Registry
+    ) -> None:
+        registry.begin([submission(frozenset({"date"}), date="2026-03-04")])
+        same, other = registry.begin([submission(date="2026-03-04"), submission(date="2026-03-09")])
+        assert same.outcome is IngestOutcome.DUPLICATE
+        assert (other.outcome, other.differs) == (IngestOutcome.CONFLICT, ("date",))
+
+    def test_a_guess_does_not_contradict_a_stated_date(self, registry: Registry) -> None:
+        registry.begin([submission(date="2026-03-04")])
+        (again,) = registry.begin([submission(frozenset({"date"}), date="2026-03-09")])
+        assert again.outcome is IngestOutcome.DUPLICATE
+
+    def test_one_call_with_the_same_note_three_times_accepts_the_first(
+        self, registry: Registry
+    ) -> None:
+        other = submission(reference="BER-2026-0143")
+        sent = [submission(), other, submission(), submission(subject="Apprentissage")]
+        found = registry.begin(sent)
+        assert outcomes(found) == ["accepted", "accepted", "duplicate", "conflict"]
+        assert [each.note_id for each in found] == [each.event.note_id for each in sent]
+
+    def test_one_and_the_same_submission_twice_in_a_call_is_accepted_once(
+        self, registry: Registry
+    ) -> None:
+        sent = submission()
+        assert outcomes(registry.begin([sent, sent])) == ["accepted", "duplicate"]
+
+    def test_nothing_to_begin_is_nothing(self, registry: Registry) -> None:
+        assert registry.begin([]) == []
+
+    def test_a_withdrawn_note_conflicts_whatever_is_sent(
+        self, registry: Registry, url: str
+    ) -> None:
+        sent = submission()
+        in_the_log(registry, sent)
+        withdraw(url, sent.event)
+        (begun,) = registry.begin([submission()])
+        assert (begun.outcome, begun.withdrawn) == (IngestOutcome.CONFLICT, True)
+        assert begun.revision == 2
+
+    def test_twenty_at_once_make_one_note(self, registry: Registry) -> None:
+        together = threading.Barrier(20)
+
+        def send(_: int) -> str:
+            together.wait(30)
+            return registry.begin([submission()])[0].outcome.value
+
+        with ThreadPoolExecutor(20) as pool:
+            found = list(pool.map(send, range(20)))
+        assert sorted(found) == ["accepted"] + ["duplicate"] * 19
+
+    @pytest.mark.usefixtures("registry")
+    def test_of_different_contents_at_once_exactly_one_is_accepted(self, url: str) -> None:
+        """Each on its own registry, as services on several machines would be."""
+        together = threading.Barrier(8)
+
+        def send(number: int) -> Begun:
+            own = Registry(url)
+            together.wait(30)
+            try:
+                return own.begin([submission(subject=f"Version {number}")])[0]
+            finally:
+                own.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(send, range(8)))
+        assert sorted(outcomes(found)) == ["accepted"] + ["conflict"] * 7
+        assert {each.differs for each in found} == {(), ("subject",)}
+
+    def test_batches_with_the_same_notes_in_other_orders_do_not_block_each_other(
+        self, registry: Registry
+    ) -> None:
+        references = [f"BER-2026-{number:04}" for number in range(40)]
+
+        def send(turn: int) -> list[str]:
+            turned = references[turn * 7 :] + references[: turn * 7]
+            return outcomes(registry.begin([submission(reference=each) for each in turned]))
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [each for part in pool.map(send, range(4)) for each in part]
+        assert sorted(found) == ["accepted"] * 40 + ["duplicate"] * 120
+
+
+class TestStates:
+    def test_received_is_said_only_of_a_pending_receipt(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        registry.mark_indexed([Mark(*key, State.INDEXED, now())])
+        registry.mark_received([key])
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.state is State.INDEXED
+
+    def test_the_index_may_be_quicker_than_the_receipt(self, registry: Registry) -> None:
+        (begun,) = registry.begin([submission()])
+        at = now()
+        registry.mark_indexed([Mark(*begun.key, State.INDEXED, at)])
+        found = registry.receipt(begun.note_id)
+        assert found is not None
+        assert (found.state, found.indexed_at) == (State.INDEXED, at)
+
+    def test_an_index_that_says_it_again_changes_nothing(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        first = now()
+        registry.mark_indexed([Mark(*key, State.INDEXED, first)])
+        registry.mark_indexed([Mark(*key, State.INDEXED, first + LATER)] * 2)
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.indexed_at == first
+
+    def test_an_old_revision_indexed_late_does_not_move_the_note_back(
+        self, registry: Registry, url: str
+    ) -> None:
+        sent = submission()
+        (key,) = in_the_log(registry, sent)
+        withdraw(url, sent.event)
+        registry.mark_indexed([Mark(key.note_id, 2, State.WITHDRAWN, now())])
+        registry.mark_indexed([Mark(key.note_id, 1, State.INDEXED, now())])
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert (found.revision, found.state) == (2, State.WITHDRAWN)
+
+    def test_notes_that_are_not_known_are_passed_over(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        at = now()
+        registry.mark_indexed([Mark(uuid4(), 1, State.INDEXED, at), Mark(*key, State.INDEXED, at)])
+        registry.mark_received([Key(uuid4(), 1)])
+        registry.mark_indexed([])
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.state is State.INDEXED
+
+    def test_a_note_never_sent_has_no_receipt_and_no_trace(self, registry: Registry) -> None:
+        assert registry.receipt(uuid4()) is None
+        assert registry.trace(uuid4()) == []
+        assert registry.revision(uuid4(), 1) is None
+
+    def test_times_come_back_as_they_were_in_utc(self, registry: Registry) -> None:
+        sent = submission()
+        (begun,) = registry.begin([sent])
+        found = registry.receipt(begun.note_id)
+        assert found is not None
+        assert found.received_at == sent.event.received_at
+        assert found.received_at.tzinfo is UTC
+
+
+class TestPending:
+    def test_the_relay_finds_what_waits_oldest_first(self, registry: Registry) -> None:
+        start = now()
+        events = [
+            an_event(a_note(reference=f"BER-{age}"), received_at=start - timedelta(minutes=age))
+            for age in (1, 3, 2)
+        ]
+        registry.begin([Submission(event, "-") for event in events])
+        found = registry.pending(start - timedelta(seconds=90))
+        assert [each.event for each in found] == [encode(events[1]), encode(events[2])]
+        assert len(registry.pending(start, limit=1)) == 1
+
+    def test_what_the_log_has_no_longer_waits(self, registry: Registry) -> None:
+        in_the_log(registry, submission())
+        assert registry.pending(now() + LATER) == []
+
+    def test_long_reports_are_handed_out_few_at_a_time(
+        self, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.runtime.registry.store.PENDING_BYTES", 25_000)
+        for number in range(4):
+            registry.begin([submission(reference=f"BER-{number}", body="mot " * 2_500)])
+        assert len(registry.pending(now() + LATER)) == 2
+        monkeypatch.setattr("services.runtime.registry.store.PENDING_BYTES", 10)
+        assert len(registry.pending(now() + LATER)) == 1
+
+    def test_the_search_for_what_waits_uses_its_index(self, registry: Registry, url: str) -> None:
+        if not url.startswith("sqlite"):
+            pytest.skip("PostgreSQL reads so small a table as a whole")
+        database = Database(url)
+        with database.reading() as connection:
+            plan = connection.exec_driver_sql(
+                "EXPLAIN QUERY PLAN SELECT note_id FROM revisions "
+                "WHERE state = 'pending' AND received_at < '2026' ORDER BY received_at LIMIT 9"
+            ).all()
+        database.close()
+        assert "ix_revisions_pending" in str(plan)
+
+    def test_what_the_log_can_never_take_is_forgotten_whole(self, registry: Registry) -> None:
+        (begun,) = registry.begin([submission()])
+        registry.abandon(begun.key)
+        assert registry.receipt(begun.note_id) is None
+        assert outcomes(registry.begin([submission(subject="Apprentissage")])) == ["accepted"]
+
+    def test_what_was_promised_is_never_forgotten(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        registry.abandon(key)
+        assert registry.receipt(key.note_id) is not None
+
+
+class TestDeadLetters:
+    def test_a_letter_comes_back_with_its_bytes(self, registry: Registry) -> None:
+        sent = letter(b"\xff\x00{", key=b"\xfe", headers={"traceparent": b"\x00\xff"})
+        assert registry.park(sent)
+        (found,) = registry.dead_letters()
+        for name in ("origin", "service", "reason", "at", "key", "value", "headers"):
+            assert getattr(found, name) == getattr(sent, name), name
+        assert found.replayed_at is None
+
+    def test_a_letter_delivered_again_is_kept_once(self, registry: Registry) -> None:
+        sent = letter(b"{}")
+        assert registry.park(sent)
+        assert not registry.park(sent)
+        assert len(registry.dead_letters()) == 1
+
+    def test_a_topic_created_again_hides_no_letter(self, registry: Registry) -> None:
+        registry.park(letter(b"one", origin="notes.submitted/0/0"))
+        registry.park(letter(b"two", origin="notes.submitted/0/0"))
+        assert {each.value for each in registry.dead_letters()} == {b"one", b"two"}
+
+    def test_pages_go_from_the_newest_to_the_oldest(self, registry: Registry) -> None:
+        for number in range(5):
+            registry.park(letter(b"%d" % number))
+        first = registry.dead_letters(limit=3)
+        rest = registry.dead_letters(limit=3, before=first[-1].id)
+        assert [each.value for each in first + rest] == [b"4", b"3", b"2", b"1", b"0"]
+
+    def test_the_note_it_is_about_is_parked_with_the_reason(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        event = registry.revision(*key)
+        assert event is not None
+        registry.park(letter(encode(event), reason="unknown theme"))
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert (found.state, found.parked_reason) == (State.PARKED, "unknown theme")
+
+    def test_a_note_that_is_indexed_stays_so(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        event = registry.revision(*key)
+        assert event is not None
+        registry.mark_indexed([Mark(*key, State.INDEXED, now())])
+        registry.park(letter(encode(event)))
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.state is State.INDEXED
+
+    def test_a_replayed_letter_ends_indexed(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        event = registry.revision(*key)
+        assert event is not None
+        registry.park(letter(encode(event)))
+        registry.mark_indexed([Mark(*key, State.INDEXED, now())])
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.state is State.INDEXED
+
+    def test_bytes_of_no_use_leave_the_note_alone_but_its_trace_shows_them(
+        self, registry: Registry
+    ) -> None:
+        (key,) = in_the_log(registry, submission())
+        registry.park(letter(b"\xff", key=str(key.note_id).encode(), reason="not UTF-8"))
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.state is State.RECEIVED
+        assert [step.step for step in registry.trace(key.note_id)] == ["received", "parked"]
+
+    def test_a_reason_with_any_characters_is_kept(self, registry: Registry) -> None:
+        registry.park(letter(None, reason="nul \x00 and half a code \ud800"))
+        (found,) = registry.dead_letters()
+        assert found.reason.startswith("nul \ufffd and half a code ")
+
+    def test_the_trace_tells_the_steps_in_french_and_in_time(self, registry: Registry) -> None:
+        (begun,) = registry.begin([submission()])
+        (step,) = registry.trace(begun.note_id)
+        assert "en attente" in step.detail
+        event = registry.revision(*begun.key)
+        assert event is not None
+        registry.mark_received([begun.key])
+        registry.park(letter(encode(event), at=now(), reason="no theme"))
+        registry.mark_indexed([Mark(*begun.key, State.INDEXED, now())])
+        steps = registry.trace(begun.note_id)
+        assert [(each.step, each.detail) for each in steps] == [
+            ("received", "Note reçue (révision 1)"),
+            ("parked", "Mise de côté (classify) : no theme"),
+            ("indexed", "Révision 1 indexée"),
+        ]
+        assert steps == sorted(steps, key=lambda each: each.at)
+
+
+class TestMigrations:
+    def test_a_registry_is_ready_once_it_is_migrated(self, url: str) -> None:
+        registry = Registry(url)
+        assert not registry.ready()
+        with pytest.raises(Unavailable):
+            registry.begin([submission()])
+        registry.migrate()
+        assert registry.ready()
+        registry.migrate()
+        assert outcomes(registry.begin([submission()])) == ["accepted"]
+        registry.close()
+
+    def test_several_services_may_migrate_at_once(self, url: str) -> None:
+        together = threading.Barrier(5)
+
+        def start(_: int) -> bool:
+            own = Registry(url)
+            together.wait(30)
+            own.migrate()
+            ready = own.ready()
+            own.close()
+            return ready
+
+        with ThreadPoolExecutor(5) as pool:
+            assert all(pool.map(start, range(5)))
+
+    def test_the_migrations_build_what_the_code_uses(self, registry: Registry, url: str) -> None:
+        database = Database(url)
+        with database.reading() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+        database.close()
+
+    def test_a_migration_that_fails_leaves_nothing(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from alembic import op
+
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("the power went")
+
+        registry = Registry(url)
+        with monkeypatch.context() as patch:
+            patch.setattr(op, "create_index", fail)
+            with pytest.raises(RuntimeError):
+                registry.migrate()
+        registry.migrate()
+        assert registry.ready()
+        registry.close()
+
+    def test_an_older_release_refuses_the_tables_of_a_newer_one(self, url: str) -> None:
+        registry = Registry(url)
+        registry.migrate()
+        database = Database(url)
+        with database.writing() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        database.close()
+        assert not registry.ready()
+        with pytest.raises(Misconfigured, match="newer release"):
+            registry.migrate()
+        registry.close()
+
+
+@given(
+    st.one_of(
+        st.none(),
+        st.binary(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: (
+                st.lists(inner)
+                | st.dictionaries(
+                    st.sampled_from(["note_id", "revision", "note"]) | st.text(), inner
+                )
+            ),
+            max_leaves=8,
+        ).map(lambda value: json.dumps(value).encode()),
+    )
+)
+def test_whatever_a_record_holds_its_note_is_asked_for_politely(value: bytes | None) -> None:
+    note_id, revision = about(letter(value, key=value))
+    assert note_id is None or isinstance(note_id, UUID)
+    assert revision is None or revision >= 1

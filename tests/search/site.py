@@ -1,0 +1,86 @@
+"""The search service on its embedded engines, in a folder of its own, as its readers see it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+
+from schemas.events import ClassifiedNote, encode
+from schemas.topics import CLASSIFIED
+from services.runtime import problems
+from services.runtime.log import Record
+from services.runtime.registry import Registry
+from services.runtime.settings import Settings
+from services.runtime.worker import Done, Parked
+from services.search import app as search
+from services.search.handlers import processor
+from services.search.index.embedded import TantivyIndex
+
+
+class Site:
+    """An index, a registry, the application on them, and a reader's client."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.settings = Settings.model_validate({"data": folder, **settings})
+        self.registry = Registry(self.settings.registry_url)
+        self.index = TantivyIndex(folder / "index")
+        self.app = FastAPI(docs_url=None, redoc_url=None)
+        problems.install(self.app)
+        for routes in search.routers(self.index, self.registry, self.settings):
+            self.app.include_router(routes)
+        search.install_pages(self.app)
+        self.reader = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            base_url="http://valise.test",
+        )
+
+    async def take(self, *notes: ClassifiedNote) -> Sequence[Done | Parked]:
+        """Have the service process these classified notes, and make them visible."""
+        results = await processor(self.index, self.registry)(records(*notes))
+        await self.index.refresh()
+        return results
+
+    async def get(self, address: str, **headers: str) -> httpx.Response:
+        """What a reader's program gets at this address."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.reader.get(address, headers=named)
+
+    async def browse(self, address: str) -> httpx.Response:
+        """What a person's browser gets at this address."""
+        return await self.get(address, accept="text/html,application/xhtml+xml,*/*;q=0.8")
+
+
+def records(*notes: ClassifiedNote, first: int = 0) -> list[Record]:
+    """The notes as they lie on `notes.classified`."""
+    return [
+        record(str(note.note_id).encode(), encode(note), offset=first + at)
+        for at, note in enumerate(notes)
+    ]
+
+
+def record(
+    key: bytes | None,
+    value: bytes | None,
+    *,
+    offset: int = 0,
+    topic: str = CLASSIFIED.name,
+    headers: dict[str, bytes] | None = None,
+) -> Record:
+    """One record of a topic."""
+    return Record(topic, 0, offset, key, value, headers or {}, 1_772_000_000_000)
+
+
+@asynccontextmanager
+async def open_site(folder: Path, **settings: object) -> AsyncIterator[Site]:
+    """A running site; its engines are closed afterwards."""
+    site = Site(folder, **settings)
+    site.registry.migrate()
+    await site.index.start()
+    try:
+        yield site
+    finally:
+        await site.reader.aclose()
+        await site.index.stop()
+        site.registry.close()
