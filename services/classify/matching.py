@@ -13,6 +13,8 @@ from services.classify.text import Folded, fold, fold_term
 EXACT = "="
 CAPITAL = "^"
 ACCENTS = "~"
+CAPITALS = 2
+"""A word with so many capitals is an acronym or a proper name: the text must have them too."""
 
 MeaningT = TypeVar("MeaningT", bound=Hashable)
 Check = Callable[[Folded, int, int], bool]
@@ -20,25 +22,29 @@ Check = Callable[[Folded, int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Term(Generic[MeaningT]):
-    """One form of a term, what it means, and what it asks of the text beside the folded words."""
+    """One form of a term, what it means, and what it asks of the text beside the folded words.
+
+    `acronyms`: words with two capitals or more and their place; so they must stand in the text.
+    """
 
     key: str
     size: int
     surface: str
     capital: bool
     accents: bool
-    acronym: bool
+    acronyms: tuple[tuple[int, str], ...]
     meaning: MeaningT
 
     def admits(self, text: Folded, first: int) -> bool:
         """Whether the original at word `first` has the capitals and accents that the term asks."""
-        if not (self.capital or self.accents or self.acronym):
+        for place, word in self.acronyms:
+            start, end = text.spans[first + place]
+            if unicodedata.normalize("NFC", text.text[start:end]) != word:
+                return False
+        if not (self.capital or self.accents):
             return True
-        last = first + self.size - 1
-        original = text.surface(first, last)
+        original = text.surface(first, first + self.size - 1)
         if self.capital and not original[0].isupper():
-            return False
-        if self.acronym and not _same_acronyms(self.surface, original):
             return False
         return not self.accents or original.isupper() or _nfc(original) == _nfc(self.surface)
 
@@ -68,7 +74,7 @@ def terms(written: str, meaning: MeaningT, *, capital: bool = False) -> Iterable
             surface=form,
             capital=capital,
             accents=accents,
-            acronym=any(_capitals(word) >= 2 for word in form.split()),
+            acronyms=_acronyms(form),
             meaning=meaning,
         )
 
@@ -89,6 +95,10 @@ class Matcher(Generic[MeaningT]):
     def words(self) -> frozenset[str]:
         """All words of the terms: what a word broken at a line's end may be mended to."""
         return frozenset(word for key in self._keys for word in key.split(" "))
+
+    def knows(self, key: str) -> bool:
+        """Whether a folded word is a term."""
+        return key in self._terms
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -127,16 +137,10 @@ def _nfc(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).lower().replace("’", "'").split())
 
 
-def _capitals(word: str) -> int:
-    return sum(char.isupper() for char in word)
-
-
-def _same_acronyms(surface: str, original: str) -> bool:
-    """Words of the term with two capitals or more stand in the text as they are written."""
-    wanted = fold(surface)
-    given = fold(original)
-    return len(wanted.spans) == len(given.spans) and all(
-        surface[a:b] == original[c:d]
-        for (a, b), (c, d) in zip(wanted.spans, given.spans, strict=True)
-        if _capitals(surface[a:b]) >= 2
+def _acronyms(form: str) -> tuple[tuple[int, str], ...]:
+    words = (form[start:end] for start, end in fold(form).spans)
+    return tuple(
+        (place, word)
+        for place, word in enumerate(words)
+        if sum(char.isupper() for char in word) >= CAPITALS
     )

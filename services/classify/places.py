@@ -1,7 +1,7 @@
 """Where a note names a country: every passage, without the traps, with the weight it carries."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from services.classify.gazetteer import Kind, Place, gazetteer, trap
@@ -11,7 +11,13 @@ from services.classify.text import Folded
 LEAD = 60
 """Words of the body that tell what it is about."""
 
-KIND_WEIGHT = {Kind.NAME: 1.0, Kind.PEOPLE: 0.8, Kind.CITY: 0.7, Kind.INSTITUTION: 0.8}
+KIND_WEIGHT = {
+    Kind.NAME: 1.0,
+    Kind.PEOPLE: 0.8,
+    Kind.CITY: 0.7,
+    Kind.INSTITUTION: 0.8,
+    Kind.PREFIX: 0.8,
+}
 """A country's own name says most; a city may only be where something happened."""
 STATE_WEIGHT = 1.3
 """Of an adjective of country after a word for the state, its law or its people."""
@@ -24,6 +30,8 @@ PARTNER_WEIGHT = 0.3
 LEAD_FACTOR = 2.0
 TITLE_FACTOR = 4.0
 
+BETWEEN = 14
+"""Words after "entre" in which the parties to an agreement are named."""
 NEAR_SEAT = 12
 """Words round Geneva, Brussels, New York in which an international body makes them its seat."""
 SEATS = frozenset({"bruxelles", "geneve", "new york", "la haye", "vienne", "strasbourg"})
@@ -34,6 +42,8 @@ _SEATED = (
     "conseil de l europe", "europeens", "europeenne", "vingt sept", "postes", "multilateraux",
 )  # fmt: skip
 _LINKS = frozenset({"de", "d", "du", "des", "la", "le", "les", "l", "en", "au", "aux", "a"})
+_STOPS = frozenset(".!?;:¶…")
+_HYPHENS = tuple("-\u2010\u2011\u2013")
 _QUOTES = frozenset('«»"“”„')
 MOST_NER = 12
 """Ambiguous names looked at by the model in one note; the rest follow the majority."""
@@ -43,7 +53,11 @@ IsPlace = Callable[[Folded, int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that names a country. `prominent`: in the subject, and not as a comparison."""
+    """A passage that names a country.
+
+    `compared`: only compared with. `acronym`, `seat`: makes no country by itself. `party`: one of
+    those between whom something is agreed.
+    """
 
     country: str
     region: str | None
@@ -56,6 +70,7 @@ class Hit:
     compared: bool
     acronym: bool
     seat: bool
+    party: bool
 
     @property
     def key(self) -> str:
@@ -82,7 +97,7 @@ def hits(subject: Folded, body: Folded, is_place: IsPlace) -> list[Hit]:
             if place.kind is Kind.HIDDEN or _trapped(text, match):
                 continue
             hit = _hit(name, text, match)
-            if place.ambiguous:
+            if place.ambiguous and not _joined(text, match):
                 doubtful.append((hit, place))
             else:
                 found.append(hit)
@@ -120,6 +135,7 @@ def _hit(name: Literal["subject", "body"], text: Folded, match: Match[Place]) ->
         compared=compared,
         acronym=place.acronym,
         seat=match.term.key in SEATS and _seated(text, match),
+        party=_party(text, match),
     )
 
 
@@ -130,6 +146,8 @@ def _trapped(text: Folded, match: Match[Place]) -> bool:
     after = words[last + 1] if last + 1 < len(words) else ""
     if before in _QUOTES and after in _QUOTES:
         return True  # a brand or a title, not the country
+    if place.kind is Kind.PREFIX:
+        return text.text[text.spans[last][1] : text.spans[last][1] + 1] not in _HYPHENS
     if place.kind is Kind.CITY:
         if before in {"la", "le"} and match.term.key == "vienne":
             return True  # the French department
@@ -164,6 +182,30 @@ def _partner(text: Folded, first: int) -> bool:
         return False
     body = text.surface(at - 1, at - 1)
     return len(body) >= 3 and body.isupper() and body.isalpha() and not _shouting(text, first)
+
+
+def _party(text: Folded, match: Match[Place]) -> bool:
+    """The country stands after "entre" in its sentence, or before the hyphen of a pair."""
+    if match.term.meaning.kind is Kind.PREFIX or _joined(text, match):
+        return True
+    for word in reversed(text.words[max(0, match.first - BETWEEN) : match.first]):
+        if word == "entre":
+            return True
+        if word in _STOPS:
+            return False
+    return False
+
+
+def _joined(text: Folded, match: Match[Place]) -> bool:
+    """The name is one half of a pair of countries (France-Maurice)."""
+    names = gazetteer()
+    start, end = text.spans[match.first][0], text.spans[match.last][1]
+    before = match.first and text.text[start - 1 : start] in _HYPHENS
+    after = match.last + 1 < len(text.words) and text.text[end : end + 1] in _HYPHENS
+    return bool(
+        (before and names.knows(text.words[match.first - 1]))
+        or (after and names.knows(text.words[match.last + 1]))
+    )
 
 
 def _shouting(text: Folded, first: int) -> bool:
@@ -211,20 +253,9 @@ def _homonyms(found: list[Hit]) -> list[Hit]:
         moves["colombo"] = ("LK", None)
     if not moves:
         return found
-    return [_moved(hit, *moves[hit.key]) if hit.key in moves else hit for hit in found]
-
-
-def _moved(hit: Hit, country: str, region: str | None) -> Hit:
-    return Hit(
-        country=country,
-        region=region,
-        field=hit.field,
-        text=hit.text,
-        first=hit.first,
-        last=hit.last,
-        kind=hit.kind,
-        weight=hit.weight,
-        compared=hit.compared,
-        acronym=hit.acronym,
-        seat=hit.seat,
-    )
+    return [
+        replace(hit, country=moves[hit.key][0], region=moves[hit.key][1])
+        if hit.key in moves
+        else hit
+        for hit in found
+    ]

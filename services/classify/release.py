@@ -30,6 +30,7 @@ _DECIDING = (
     "data/countries.txt",
     "data/neutral.txt",
     "data/organisations.txt",
+    "data/prefixes.txt",
     "data/regions.txt",
     "data/themes.txt",
     "data/traps.txt",

@@ -19,7 +19,7 @@ def classify(
 ) -> None:
     """Étiquette des textes sans serveur : une ligne JSON par texte, dans l'ordre lu."""
     # The classifier is heavy to import: the client commands must not pay for it.
-    from services.classify import jsonl as engine  # noqa: PLC0415
+    import services.classify.jsonl as engine  # noqa: PLC0415
 
     if jsonl == bool(files):
         raise typer.BadParameter("donner des fichiers, ou --jsonl avec l'entrée standard")

@@ -1,6 +1,7 @@
 """The HTTP client of the command: where Valise is, and what its errors mean on a terminal."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -36,11 +37,11 @@ def unreachable(error: httpx.TransportError) -> Unreachable:
     return Unreachable(f"le service ne répond pas à l'adresse {url()} ({reason})")
 
 
-def get(path: str, parameters: list[tuple[str, str]] | None = None) -> httpx.Response:
+def get(path: str, parameters: Sequence[tuple[str, str]] = ()) -> httpx.Response:
     """GET a path of the service. Raises Unreachable (no answer, or 503)."""
     try:
         with client() as http:
-            response = http.get(path, params=httpx.QueryParams(parameters or []))
+            response = http.get(path, params=tuple(parameters))
     except httpx.TransportError as error:
         raise unreachable(error) from None
     if response.status_code >= 500:

@@ -15,7 +15,7 @@ and 50 terms on every text field stay far below the engines' limit of 1,024 clau
 
 _OPERATORS = frozenset({"OU", "OR"})
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-_PIECE = re.compile(r'(?P<bar>\|)|(?P<minus>-*)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"|]+))')
+_PIECE = re.compile(r'(?P<bar>\|)|(?P<minus>-*)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"|-][^\s"|]*))')
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-from sqlalchemy import create_engine, make_url, text
+
+from tests.runtime.registry_kit import own_schema
 
 VALISE = Path(sys.executable).parent / "valise"
 START_SECONDS = 60.0
@@ -131,8 +132,9 @@ class Distributed:
     """The three services, each a process of its own, on real engines."""
 
     def __init__(self, folder: Path, name: str, engines: dict[str, str]) -> None:
+        self._schema = own_schema(engines["VALISE_DATABASE"])
         env = engines | {
-            "VALISE_DATABASE": own_database(engines["VALISE_DATABASE"], name),
+            "VALISE_DATABASE": self._schema.__enter__(),
             "VALISE_INDEX": f"valise-{name}",
             "VALISE_TOPIC_PREFIX": f"{name}.",
             "VALISE_PARTITIONS": "3",
@@ -174,15 +176,7 @@ class Distributed:
     def end(self) -> None:
         for service in self.services.values():
             service.end()
-
-
-def own_database(url: str, name: str) -> str:
-    """A database of that name beside the given one, made for this test; its URL."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    engine.dispose()
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
+        self._schema.__exit__(None, None, None)
 
 
 Deployment = Embedded | Distributed

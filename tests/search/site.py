@@ -75,6 +75,7 @@ def record(
 @asynccontextmanager
 async def open_site(folder: Path, **settings: object) -> AsyncIterator[Site]:
     """A running site; its engines are closed afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
     site = Site(folder, **settings)
     site.registry.migrate()
     await site.index.start()

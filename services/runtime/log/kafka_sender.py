@@ -12,7 +12,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
-    ProducerClosed,
     UnknownError,
     UnknownTopicOrPartitionError,
 )
@@ -117,14 +116,14 @@ async def _send_all(producer: AIOKafkaProducer, topic: str, entries: Sequence[En
 async def _close(producer: AIOKafkaProducer) -> None:
     """Disconnect without waiting for what can no longer arrive.
 
-    aiokafka's own `stop` waits for the answer to every batch, for ever where no broker is there;
-    so the sender ends first, and what it leaves behind is failed.
+    aiokafka's own `stop` waits for the answer to every batch, for ever where no broker is there.
+    Whoever still waits for an answer from this producer gives up when his time is over.
     """
+    producer._closed = True
     with contextlib.suppress(KafkaError, OSError):
         await producer._sender.close()
-    producer._message_accumulator.fail_all(ProducerClosed())
     with contextlib.suppress(KafkaError, OSError):
-        await producer.stop()
+        await producer.client.close()
 
 
 def _translated(error: Exception, topic: str, entries: Sequence[Entry]) -> Exception:

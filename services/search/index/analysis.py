@@ -32,7 +32,6 @@ _IDEOGRAPHS = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TABLE = table("analysis")
 _APOSTROPHES = "'" + "".join(_TABLE["apostrophes"]["values"])
 _INVISIBLE = "".join(_TABLE["invisible"]["values"])
-STOP_WORDS = frozenset(_TABLE["stop_words"]["values"])
 
 
 def _word_pattern() -> re.Pattern[str]:
@@ -50,10 +49,7 @@ def _word_pattern() -> re.Pattern[str]:
 
 
 _WORD = _word_pattern()
-_ENDINGS = [
-    (re.compile(row["pattern"]), row["keeping"], row["adding"])
-    for row in _TABLE["endings"]["values"]
-]
+_ENDINGS = [(re.compile(row["pattern"]), str(row["adding"])) for row in _TABLE["endings"]["values"]]
 _TO_APOSTROPHE = re.compile(f"[{_APOSTROPHES}]")
 _TO_NOTHING = re.compile(f"[{_INVISIBLE}]")
 
@@ -86,9 +82,9 @@ def fold(text: str) -> str:
 
 
 def _made_one(folded: str) -> str:
-    for pattern, kept, added in _ENDINGS:
+    for pattern, added in _ENDINGS:
         if found := pattern.match(folded):
-            return str(found[kept]) + str(added)
+            folded = str(found[1]) + added
     return folded
 
 
@@ -125,7 +121,7 @@ def analysis_settings() -> dict[str, Any]:
         f"valise_ending_{number}": {
             "type": "pattern_replace",
             "pattern": row["pattern"],
-            "replacement": f"${row['keeping']}{row['adding']}",
+            "replacement": f"$1{row['adding']}",
         }
         for number, row in enumerate(_TABLE["endings"]["values"])
     }
@@ -146,7 +142,7 @@ def analysis_settings() -> dict[str, Any]:
                 "articles": _TABLE["elided_articles"]["values"],
                 "articles_case": True,
             },
-            "valise_stop": {"type": "stop", "stopwords": _TABLE["stop_words"]["values"]},
+            "valise_stop": {"type": "stop", "stopwords": sorted(STOP_WORDS)},
             "valise_stems": {
                 "type": "stemmer_override",
                 "rules": [f"{word} => {stem}" for word, stem in _TABLE["stems"]["values"].items()],
@@ -188,3 +184,5 @@ def _fold_sign(sign: str) -> str:
 
 
 _forms = _Forms()
+STOP_WORDS = frozenset(map(_made_one, _TABLE["stop_words"]["values"]))
+"""Words that say nothing, as `Word.folded` has them."""

@@ -266,7 +266,7 @@ class _Pages:
         if self.order is Sort.RELEVANCE:
             total, found, following = self._by_relevance(everything, place, relaxed)
         else:
-            total, found, following = self._by_number(everything, place)
+            total, found, following = self._by_number(everything, place, relaxed)
         marks = ask.patterns(self.words)
         return Page(
             total=total,
@@ -292,7 +292,7 @@ class _Pages:
         return total, found, following if more else None
 
     def _by_number(
-        self, everything: tantivy.Query, place: Place | None
+        self, everything: tantivy.Query, place: Place | None, relaxed: bool
     ) -> tuple[int, list[tuple[_Address, float | None]], Place | None]:
         """Newest first, then by id: tantivy sorts by one number, so ties are asked for apart."""
         field = _SORT_FIELDS[self.order]
@@ -311,7 +311,9 @@ class _Pages:
         following = None
         if len(found) == wanted:
             last = page[-1]
-            following = Place(value=_numbers(self.searcher, field, [last])[0], id=self._id(last))
+            following = Place(
+                value=_numbers(self.searcher, field, [last])[0], id=self._id(last), relaxed=relaxed
+            )
         return total, [(address, None) for address in page], following
 
     def _sorted(self, matching: tantivy.Query, field: str, wanted: int) -> list[_Address]:

@@ -193,7 +193,7 @@ def _between(field: str, first: int | None, behind_last: int | None) -> Tantivy:
             FieldType.Integer,
             lower_bound=first,
             upper_bound=behind_last,
-            include_upper=False,
+            include_upper=behind_last is None,
         )
     )
 

@@ -57,9 +57,10 @@ ROWS = (
         genre="note_diplomatique",
     ),
     Row(
-        "RIDERS", "madrid", date(2025, 9, 17), "Livreurs : la loi des plateformes, quatre ans après",
-        "Les livreurs sont présumés salariés. L'inspection du travail a redressé deux plateformes ; "
-        "aujourd'hui encore, des coursiers restent indépendants.",
+        "RIDERS", "madrid", date(2025, 9, 17),
+        "Livreurs : la loi des plateformes quatre ans après",
+        "Les livreurs sont présumés salariés. L'inspection du travail a redressé deux "
+        "plateformes ; aujourd'hui encore, des coursiers restent indépendants.",
         ("travail.plateformes", "travail.inspection"), ("ES",), genre="breve",
     ),
     Row(
@@ -94,8 +95,8 @@ ROWS = (
     ),
     Row(
         "CPE", "quebec", date(2025, 4, 8), "Québec : les services de garde en grève",
-        "Les éducatrices réclament 17 % en trois ans. Le œcuménique « modèle québécois » vacille, "
-        "écrit la presse ; l'œuvre de vingt ans.",
+        "Les éducatrices réclament 17 % en trois ans. Le « modèle québécois » vacille, écrit la "
+        "presse : l'œuvre de vingt ans.",
         ("protection_sociale.famille", "travail.dialogue_social"), ("CA",), genre="breve",
     ),
     Row(
