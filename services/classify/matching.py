@@ -108,12 +108,11 @@ class Matcher(Generic[MeaningT]):
 
         Terms of the same words with different meanings are all given.
         """
-        place = {start: word for word, start in enumerate(text.starts)}
         found: list[tuple[int, int, list[Term[MeaningT]]]] = []
         for key, start, _end in self._automaton.find_matches_as_indexes(
             text.line, overlapping=True
         ):
-            first = place[start + 1]
+            first = text.places[start + 1]
             admitted = [term for term in self._terms[self._keys[key]] if term.admits(text, first)]
             if admitted:
                 found.append((first, -admitted[0].size, admitted))

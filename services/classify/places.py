@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from services.classify.gazetteer import Kind, Place, gazetteer, trap
@@ -158,18 +159,26 @@ def _trapped(text: Folded, match: Match[Place]) -> bool:
 
 
 def _compared(text: Folded, first: int) -> bool:
-    """A comparing expression stands just before, articles and listed countries aside."""
-    words = text.words
-    start = max(0, first - 5)
-    before = " ".join(words[start:first])
-    padded = f" {before} "
-    for expression in trap("compared"):
-        at = padded.rfind(f" {expression} ")
-        if at >= 0:
-            rest = padded[at + len(expression) + 1 :].split()
-            if all(word in _LINKS for word in rest):
+    """A comparing expression stands just before, with nothing but little words between."""
+    at = first
+    while at > 0:
+        for expression in _comparing().get(text.words[at - 1], ()):
+            if text.words[max(0, at - len(expression)) : at] == expression:
                 return True
+        if text.words[at - 1] not in _LINKS:
+            return False
+        at -= 1
     return False
+
+
+@cache
+def _comparing() -> dict[str, list[tuple[str, ...]]]:
+    """The comparing expressions by their last word."""
+    by_last: dict[str, list[tuple[str, ...]]] = {}
+    for expression in trap("compared"):
+        words = tuple(expression.split(" "))
+        by_last.setdefault(words[-1], []).append(words)
+    return by_last
 
 
 def _partner(text: Folded, first: int) -> bool:

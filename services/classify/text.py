@@ -53,14 +53,14 @@ _FOLD = _Fold({ord(" "): " "})
 class Folded:
     """A text as it is matched: `line` is the folded words between single spaces.
 
-    `words[i]` stands at `spans[i]` of `text` and begins at `starts[i]` of `line`.
+    `words[i]` stands at `spans[i]` of `text`; `places` gives `i` by where it begins in `line`.
     """
 
     text: str
     line: str
     words: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
-    starts: tuple[int, ...]
+    places: dict[int, int]
 
     def surface(self, first: int, last: int) -> str:
         """The original text from word `first` to word `last`, both included."""
@@ -79,10 +79,16 @@ def fold(text: str, known: Container[str] = ()) -> Folded:
         pieces = [_piece(readable[start:end]) for start, end in spans]
     else:
         pieces = [readable[start:end] for start, end in spans]
-    line = fold_line(" ".join("¶" if piece[0] == "\n" else piece for piece in pieces))
+    line = fold_line(" ".join(["¶" if piece[0] == "\n" else piece for piece in pieces]))
     words = tuple(line.split(" ")) if pieces else ()
-    starts = tuple(accumulate((len(word) + 1 for word in words), initial=1))[:-1]
-    return Folded(text, f" {line} ", words, tuple(spans), starts if words else ())
+    starts = accumulate([len(word) + 1 for word in words], initial=1)
+    return Folded(
+        text=text,
+        line=f" {line} ",
+        words=words,
+        spans=tuple(spans),
+        places=dict(zip(starts, range(len(words)), strict=False)),
+    )
 
 
 def fold_line(text: str) -> str:

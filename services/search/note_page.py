@@ -179,7 +179,7 @@ def _evidence(tags: Tags) -> Iterable[Evidenced]:
     for organisation in tags.organisations:
         yield (
             Label(
-                anchor=f"organisation-{organisation.id}",
+                anchor=f"organisation-{'-'.join(organisation.id.split())}",
                 style="organisation",
                 short=organisation.id,
                 label=organisation.id,
