@@ -27,7 +27,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a name stands for. `ambiguous`: it may also be no place at all (Maurice, Virginie)."""
+    """What a name stands for. `ambiguous`: it may also be no place at all (Maurice, Virginie).
+    `lesser`: a city known by name only, which may be a family name too.
+    """
 
     country: str
     kind: Kind
@@ -35,6 +37,7 @@ class Place:
     ambiguous: bool = False
     masculine: bool = False
     acronym: bool = False
+    lesser: bool = False
 
 
 @cache
@@ -86,7 +89,9 @@ def _regions() -> Iterator[Term[Place]]:
 
 def _cities() -> Iterator[Term[Place]]:
     for row in rows("cities.txt"):
-        yield from _names(items(row["cities"]), row["code"], Kind.CITY)
+        for city in items(row["cities"]):
+            place = Place(country=row["code"], kind=Kind.CITY, lesser=True)
+            yield from terms(EXACT + city, place, capital=True)
 
 
 def _prefixes() -> Iterator[Term[Place]]:
@@ -110,7 +115,6 @@ def _names(
         ambiguous = name.startswith(AMBIGUOUS)
         bare = name.lstrip(AMBIGUOUS)
         proper = kind is not Kind.INSTITUTION or bare[0].isupper()
-        article = bare.split(" ")[0].lower() in {"la", "le", "au", "du", "île", "îles", "bande"}
         place = Place(
             country=code,
             kind=kind,
@@ -118,7 +122,7 @@ def _names(
             ambiguous=ambiguous,
             acronym=kind is Kind.INSTITUTION and bare.isupper() and " " not in bare,
         )
-        yield from terms(EXACT + bare, place, capital=proper and not article)
+        yield from terms(EXACT + bare, place, capital=proper)
 
 
 def _people(cell: str, code: str, region: str | None = None) -> Iterator[Term[Place]]:

@@ -16,6 +16,8 @@ ACCENTS = "~"
 CAPITALS = 2
 """A word with so many capitals is an acronym or a proper name: the text must have them too."""
 
+_ARTICLES = frozenset({"La", "Le", "Les", "L"})
+
 MeaningT = TypeVar("MeaningT", bound=Hashable)
 Check = Callable[[Folded, int, int], bool]
 
@@ -24,6 +26,7 @@ Check = Callable[[Folded, int, int], bool]
 class Term(Generic[MeaningT]):
     """One form of a term, what it means, and what it asks of the text beside the folded words.
 
+    `capital`: word number `proper`, the first one written with a capital, must have it in the text.
     `acronyms`: words with two capitals or more and their place; so they must stand in the text.
     """
 
@@ -31,6 +34,7 @@ class Term(Generic[MeaningT]):
     size: int
     surface: str
     capital: bool
+    proper: int
     accents: bool
     acronyms: tuple[tuple[int, str], ...]
     meaning: MeaningT
@@ -44,7 +48,7 @@ class Term(Generic[MeaningT]):
         if not (self.capital or self.accents):
             return True
         original = text.surface(first, first + self.size - 1)
-        if self.capital and not original[0].isupper():
+        if self.capital and not text.text[text.spans[first + self.proper][0]].isupper():
             return False
         return not self.accents or original.isupper() or _nfc(original) == _nfc(self.surface)
 
@@ -73,6 +77,7 @@ def terms(written: str, meaning: MeaningT, *, capital: bool = False) -> Iterable
             size=key.count(" ") + 1,
             surface=form,
             capital=capital,
+            proper=_proper(form),
             accents=accents,
             acronyms=_acronyms(form),
             meaning=meaning,
@@ -115,7 +120,7 @@ class Matcher(Generic[MeaningT]):
             first = text.places[start + 1]
             admitted = [term for term in self._terms[self._keys[key]] if term.admits(text, first)]
             if admitted:
-                found.append((first, -admitted[0].size, admitted))
+                found.append((first, admitted[0].size, admitted))
         return _longest(found)
 
 
@@ -123,17 +128,24 @@ def _longest(
     found: Sequence[tuple[int, int, list[Term[MeaningT]]]],
 ) -> list[Match[MeaningT]]:
     matches: list[Match[MeaningT]] = []
-    free_from = 0
-    for first, negative_size, admitted in sorted(found, key=lambda item: item[:2]):
-        if first < free_from:
-            continue
-        free_from = first - negative_size
-        matches.extend(Match(term, first, free_from - 1) for term in admitted)
-    return matches
+    taken: set[int] = set()
+    for first, size, admitted in sorted(found, key=lambda item: (-item[1], item[0])):
+        words = range(first, first + size)
+        if taken.isdisjoint(words):
+            taken.update(words)
+            matches.extend(Match(term, first, first + size - 1) for term in admitted)
+    return sorted(matches, key=lambda match: match.first)
 
 
 def _nfc(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).lower().replace("’", "'").split())
+
+
+def _proper(form: str) -> int:
+    words = [form[start:end] for start, end in fold(form).spans]
+    return next(
+        (n for n, word in enumerate(words) if word[0].isupper() and word not in _ARTICLES), 0
+    )
 
 
 def _acronyms(form: str) -> tuple[tuple[int, str], ...]:

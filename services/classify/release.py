@@ -12,7 +12,7 @@ from importlib.resources import files
 RELEASE = 1
 """Raise it by one with every change of lexicon, gazetteer, rules or weights that has been used."""
 
-_DECIDING = (
+DECIDING = (
     "classifier.py",
     "countries.py",
     "evidence.py",
@@ -43,7 +43,7 @@ def fingerprint() -> str:
     """SHA-256 over all files that decide (the model's version stands in ner.py), in fixed order."""
     digest = hashlib.sha256()
     package, reference = files("services.classify"), files("schemas") / "data"
-    for name in _DECIDING:
+    for name in DECIDING:
         digest.update(f"{name}\n".encode() + (package / name).read_bytes() + b"\0")
     for name in _REFERENCE:
         digest.update(f"{name}\n".encode() + (reference / name).read_bytes() + b"\0")

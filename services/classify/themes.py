@@ -44,7 +44,7 @@ class Weights:
 
 WEIGHTS = Weights()
 
-SUBTHEME_SHARE = 0.2
+SUBTHEME_SHARE = 0.15
 """A sub-theme is given when it has this part of the points of its theme's first one."""
 SUBTHEME_POINTS = 1.5
 """And at least these points: one strong term, or some plain ones."""

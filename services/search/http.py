@@ -1,6 +1,7 @@
 """The search API: search, one note, its trace, and the feeds."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
-from schemas.answers import NoteView, Problem, SearchPage, Trace
+from schemas.answers import Hit, NoteView, Problem, SearchPage, Trace
 from schemas.query import Query
 from services.runtime import problems
 from services.runtime.problems import ProblemError
@@ -84,7 +85,9 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
         except WrongParameters as wrong:
             raise refused(wrong) from None
         page = await found(index, topic.query)
-        return _conditional(request, freshness, topic, form, base_of(request, settings), page)
+        # Notes with some of the words are an answer to a person, not what a feed follows.
+        hits = () if page.relaxed else page.hits
+        return _conditional(request, freshness, topic, form, base_of(request, settings), hits)
 
     router.get(
         "/feeds/{path:path}",
@@ -162,28 +165,28 @@ def _conditional(
     topic: Topic,
     form: Format,
     base: str,
-    page: Page,
+    hits: Sequence[Hit],
 ) -> Response:
     """The feed, or 304 where the client's copy is good; written only if it has to be."""
     now = datetime.now(UTC)
     address = base + topic.path(form)
-    stamp = _stamp(page)
+    stamp = _stamp(hits)
     state = freshness.known(address, stamp)
     body: bytes | None = None
     if state is None:
-        body = rendered(form, topic, base, page.hits)
+        body = rendered(form, topic, base, hits)
         state = freshness.keep(address, stamp, body, now)
     headers = state.headers(now) | {"Cache-Control": REVALIDATE}
     if unchanged(request.headers, state.etag, state.since):
         return Response(status_code=304, headers=headers)
     if body is None:
-        body = rendered(form, topic, base, page.hits)
+        body = rendered(form, topic, base, hits)
     return Response(body, media_type=f"{MEDIA[form]}; charset=utf-8", headers=headers)
 
 
-def _stamp(page: Page) -> str:
+def _stamp(hits: Sequence[Hit]) -> str:
     digest = sha256()
-    for hit in page.hits:
+    for hit in hits:
         digest.update(hit.model_dump_json().encode())
     return digest.hexdigest()
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from schemas.answers import NoteView, State, Trace, TraceStep
 from schemas.events import ClassifiedNote
 from schemas.query import Reader
+from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
 from services.search import french
@@ -49,6 +50,16 @@ async def trace_for(reader: Reader, note_id: str, index: Index, registry: Regist
     if receipt is None and event is None:
         raise unknown_note()
     return trace(wanted, receipt, await aside(registry.trace, wanted), event)
+
+
+async def journey(event: ClassifiedNote, registry: Registry) -> Trace:
+    """The trace of a note that is at hand; what its event says where the registry is away."""
+    try:
+        receipt = await aside(registry.receipt, event.note_id)
+        known = await aside(registry.trace, event.note_id)
+    except Unavailable:
+        return trace(event.note_id, None, (), event)
+    return trace(event.note_id, receipt, known, event)
 
 
 def view(event: ClassifiedNote) -> NoteView:

@@ -88,10 +88,8 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         return html("search.html", view=search_view(query, page))
 
     async def note(request: Request) -> Response:
-        reader = reader_of(request)
-        event = await notes.note_for(reader, request.path_params["note_id"], index)
-        trace = await notes.trace_for(reader, str(event.note_id), index, registry)
-        return html("note.html", view=note_page(event, trace))
+        event = await notes.note_for(reader_of(request), request.path_params["note_id"], index)
+        return html("note.html", view=note_page(event, await notes.journey(event, registry)))
 
     async def feeds(request: Request) -> Response:
         page = await found(index, Query(reader=reader_of(request), size=1))

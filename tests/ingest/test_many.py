@@ -130,22 +130,23 @@ async def test_memory_stays_flat_however_many_lines_come(tmp_path: Path) -> None
         for number in range(4_000):
             yield line(number, body="La réforme des retraites. " * 380) + b"\n"
 
-    async with open_office(tmp_path) as office, listening(office.app) as address:
-        async with httpx.AsyncClient(timeout=120) as client:
-            tracemalloc.start()
-            answered = 0
-            try:
-                async with client.stream(
-                    "POST",
-                    f"{address}/api/v1/notes",
-                    content=body(),
-                    headers={"Content-Type": "application/x-ndjson"},
-                ) as response:
-                    async for _ in response.aiter_lines():
-                        answered += 1
-                _, peak = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
+    answered = 0
+    async with (
+        open_office(tmp_path) as office,
+        listening(office.app) as address,
+        httpx.AsyncClient(timeout=120) as client,
+    ):
+        tracemalloc.start()
+        async with client.stream(
+            "POST",
+            f"{address}/api/v1/notes",
+            content=body(),
+            headers={"Content-Type": "application/x-ndjson"},
+        ) as response:
+            async for _ in response.aiter_lines():
+                answered += 1
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
     assert answered == 4_000
     assert peak < 25 * 1024 * 1024
 

@@ -13,12 +13,14 @@ import pytest
 from schemas.answers import State
 from schemas.events import NoteEvent, decode
 from schemas.topics import SUBMITTED
+from services.ingest.app import Ingest
 from services.ingest.relay import relay_forever, relay_once
 from services.ingest.submit import TooLarge, submit
 from services.runtime.errors import Unprocessable
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
+from services.runtime.settings import Settings
 from tests.ingest.conftest import Office, engines
 from tests.runtime.registry_kit import submission
 
@@ -78,6 +80,21 @@ async def test_a_kill_between_registry_and_log_loses_nothing(tmp_path: Path) -> 
     async with running_relay(registry, log):
         await until_received(registry)
     assert await references(log) == ["BER-2026-0142"]
+    await log.stop()
+    registry.close()
+
+
+async def test_a_service_that_is_told_to_stop_stops_whatever_its_relay_does(
+    tmp_path: Path,
+) -> None:
+    registry, log = engines(tmp_path)
+    registry.migrate()
+    await log.provision([SUBMITTED])
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for turn in range(150):
+            async with Ingest(registry, log, Settings(data=tmp_path)):
+                # Stopped at another point of its first look each time.
+                await asyncio.sleep(turn * 0.000_03)
     await log.stop()
     registry.close()
 

@@ -197,6 +197,20 @@ async def test_a_note_shows_its_journey(empty_site: Site) -> None:
     assert [one.text for one in found.all("strong")] == ["Reçue", "Classée", "Indexée"]
 
 
+async def test_a_note_can_be_read_while_the_registry_is_away(site: Site) -> None:
+    site.registry.close()
+    database = site.settings.data / "registry.sqlite3"
+    for file in site.settings.data.glob("registry.sqlite3*"):
+        file.unlink()
+    database.mkdir()
+    address = f"/notes/{corpus.RETRAITES.note_id}"
+    found = await page(site, address)
+    assert [one.text for one in found.all("strong")] == ["Reçue", "Classée"]
+    trace = await site.get(f"/api/v1{address}/trace")
+    assert trace.status_code == 503
+    assert int(trace.headers["retry-after"]) > 0
+
+
 async def test_a_note_without_tags_says_so(site: Site) -> None:
     found = await page(site, f"/notes/{corpus.PROTOCOLE.note_id}")
     assert "Aucun thème ni pays n’a été reconnu" in found.one("aside").text

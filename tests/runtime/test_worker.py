@@ -342,8 +342,11 @@ def test_every_record_ends_in_exactly_one_outcome_or_the_worker_stops(codes):
         for place, (key, code) in enumerate(codes)
     ]
     done: list[int] = []
+    alone: list[int] = []
 
     async def process(batch: Sequence[Record]) -> list[Done | Parked]:
+        if len(batch) == 1:
+            alone.append(batch[0].offset)
         if any(record.value == b"b" for record in batch):
             raise ZeroDivisionError
         done.extend(record.offset for record in batch)
@@ -355,8 +358,10 @@ def test_every_record_ends_in_exactly_one_outcome_or_the_worker_stops(codes):
         asyncio.run(made._handle(records))
     except StopConsuming:
         assert bugs
+        assert len(alone) >= 4
         assert log.entries == []
         return
+    assert len(bugs) < len(records), "a bug in every record parks none"
     outcomes = Counter({"ok": 0, "parked": 0})
     outcomes.update("ok" if code == "g" else "parked" for _, code in codes)
     assert +outcomes == +made.counts
@@ -364,8 +369,9 @@ def test_every_record_ends_in_exactly_one_outcome_or_the_worker_stops(codes):
     assert sorted(letters) == [record.offset for record in records if record.value != b"g"]
     assert all(letters[place].headers["valise-reason"].startswith(b"unexp") for place in bugs)
     for key in "ABC":
-        mine = [offset for offset in done if records[offset].key == key.encode()]
-        assert mine == sorted(mine)
+        for offsets in (done, alone):
+            mine = [offset for offset in offsets if records[offset].key == key.encode()]
+            assert mine == sorted(mine)
 
 
 class _Shelf:

@@ -1,4 +1,4 @@
-"""The search service on its embedded engines, in a folder of its own, as its readers see it."""
+"""The search service in a folder of its own, as its readers see it."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,16 +16,18 @@ from services.runtime.settings import Settings
 from services.runtime.worker import Done, Parked
 from services.search import app as search
 from services.search.handlers import processor
+from services.search.index import Index
 from services.search.index.embedded import TantivyIndex
 
 
 class Site:
     """An index, a registry, the application on them, and a reader's client."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, index: Index | None = None, **settings: object) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.settings = Settings.model_validate({"data": folder, **settings})
         self.registry = Registry(self.settings.registry_url)
-        self.index = TantivyIndex(folder / "index")
+        self.index = index or TantivyIndex(folder / "index")
         self.app = FastAPI(docs_url=None, redoc_url=None)
         problems.install(self.app)
         for routes in search.routers(self.index, self.registry, self.settings):
@@ -73,10 +75,11 @@ def record(
 
 
 @asynccontextmanager
-async def open_site(folder: Path, **settings: object) -> AsyncIterator[Site]:
-    """A running site; its engines are closed afterwards."""
-    folder.mkdir(parents=True, exist_ok=True)
-    site = Site(folder, **settings)
+async def open_site(
+    folder: Path, index: Index | None = None, **settings: object
+) -> AsyncIterator[Site]:
+    """A running site, on the index given or else the embedded one; closed afterwards."""
+    site = Site(folder, index, **settings)
     site.registry.migrate()
     await site.index.start()
     try:

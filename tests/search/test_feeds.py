@@ -90,6 +90,12 @@ def test_any_search_is_a_feed_whatever_its_order_and_page() -> None:
     )
 
 
+async def test_a_feed_follows_all_the_words_and_no_less(site: Site) -> None:
+    words = "retraites+antibiotiques"
+    assert (await site.get(f"/api/v1/search?q={words}")).json()["relaxed"] is True
+    assert (await site.get(f"/feeds/search.json?q={words}")).json()["items"] == []
+
+
 def test_a_topic_feed_takes_no_parameter() -> None:
     with pytest.raises(WrongParameters, match="/feeds/search"):
         topic_of("sante.atom", [("post", "berlin")], PUBLIC)

@@ -21,6 +21,8 @@ async def aside(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     goes on in its thread: what it wrote is found by the next attempt).
     """
     try:
-        return await asyncio.wait_for(asyncio.to_thread(call, *args, **kwargs), CALL_SECONDS)
+        # Not wait_for: until Python 3.12 it may swallow a cancellation that comes with the result.
+        async with asyncio.timeout(CALL_SECONDS):
+            return await asyncio.to_thread(call, *args, **kwargs)
     except TimeoutError:
         raise Unavailable("the registry does not answer") from None

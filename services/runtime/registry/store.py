@@ -31,7 +31,9 @@ PENDING_BYTES = 16 * 1024 * 1024
 """Events handed to the relay at once: two of the longest notes, or thousands of usual ones."""
 
 _STATE = revisions.c.state
-_OPEN = sa.or_(*(_STATE == each for each in (State.PENDING, State.RECEIVED, State.PARKED)))
+_OPEN = sa.or_(
+    *(revisions.c.state == each for each in (State.PENDING, State.RECEIVED, State.PARKED))
+)
 """A word from the index may still change the state. (Not IN: that cannot be run for many rows.)"""
 
 

@@ -50,6 +50,9 @@ def _word_pattern() -> re.Pattern[str]:
 
 _WORD = _word_pattern()
 _ENDINGS = [(re.compile(row["pattern"]), str(row["adding"])) for row in _TABLE["endings"]["values"]]
+_ARTICLE_ALONE = re.compile(
+    rf"\W*(?:{'|'.join(_TABLE['elided_articles']['values'])})[{_APOSTROPHES}]\W*", re.IGNORECASE
+)
 _TO_APOSTROPHE = re.compile(f"[{_APOSTROPHES}]")
 _TO_NOTHING = re.compile(f"[{_INVISIBLE}]")
 
@@ -102,8 +105,10 @@ def forms(text: str) -> tuple[str, str]:
 
 
 def says_something(text: str) -> bool:
-    """Whether any word of the text is more than a stop word."""
-    return any(word.folded not in STOP_WORDS for word in words(text))
+    """Whether any word of the text is more than a stop word or an article cut off from its noun."""
+    return not _ARTICLE_ALONE.fullmatch(text) and any(
+        word.folded not in STOP_WORDS for word in words(text)
+    )
 
 
 def article_length(text: str) -> int:

@@ -115,9 +115,9 @@ class ElasticIndex:
             answer = await self._client.bulk(
                 index=self._names.write, operations=deletions, require_alias=True
             )
-        failed = [item for item in answer["items"] if item["delete"]["status"] not in (200, 404)]
-        if failed:
-            raise Unavailable(f"Elasticsearch did not delete {len(failed)} documents")
+        errors = [item["delete"]["error"] for item in answer["items"] if "error" in item["delete"]]
+        if errors:
+            raise Unavailable(f"{len(errors)} documents were not deleted: {errors[0]}")
 
     async def refresh(self) -> None:
         """Let searches see everything applied so far."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,12 +169,21 @@ class TantivyIndex:
             self._writer.commit()
             index.reload()
         except Exception as error:
-            # A writer that failed stays unusable: the next batch gets a new one. What the old one
-            # had not committed goes with it, and the log delivers it again.
-            self._writer = None
+            self._release_writer()
             raise Unavailable(f"the index could not be written: {error}") from error
         with self._viewing:
             self._stale_view = True
+
+    def _release_writer(self) -> None:
+        """Let go of a writer that failed: it stays unusable, and the next batch gets a new one.
+
+        What it had not committed goes with it, and the log delivers it again. Only waiting for its
+        threads frees the folder for the next writer while an error still refers to this one.
+        """
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(Exception), panics_as_errors():
+                writer.wait_merging_threads()
 
     def _versions(self, note_ids: Iterable[UUID]) -> dict[UUID, int]:
         """The stored version of each of these notes that is there."""

