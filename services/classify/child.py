@@ -83,10 +83,14 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> No
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+def _begin() -> int:
+    settings = Settings.from_env(os.environ)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    return main(settings.data, settings)
+
+
 if __name__ == "__main__":
-    given = Settings.from_env(os.environ)
-    logging.basicConfig(level=given.log_level, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        sys.exit(main(given.data, given))
+        sys.exit(_begin())
     except Misconfigured as error:
         sys.exit(str(error))

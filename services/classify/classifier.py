@@ -39,6 +39,11 @@ def warm_up() -> None:
     Raises Misconfigured with one line where the model is missing.
     """
     ner.ready()
+    load_data()
+
+
+def load_data() -> None:
+    """Load the data files alone: the model follows where a text first needs it."""
     classify_texts("Réforme des retraites en Allemagne", "Le Bundestag a adopté la réforme.")
 
 

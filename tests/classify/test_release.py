@@ -1,4 +1,4 @@
-"""Releases: what decides cannot change under the same number, and files say where they come from."""
+"""Releases: what decides does not change under one number, and data say where they come from."""
 
 from importlib.resources import files
 

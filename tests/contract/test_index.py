@@ -783,7 +783,7 @@ async def test_a_relevance_cursor_whose_snapshot_is_gone_has_expired(library: An
     query = asked("travail", size=1)
     cursor = (await library.search(query)).next
     if isinstance(library, TantivyIndex):
-        library._views.clear()
+        library._lent.clear()
     else:
         kept = json.loads(base64.urlsafe_b64decode(cursor))["snapshot"]
         await library._client.close_point_in_time(id=kept)

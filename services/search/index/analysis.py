@@ -35,7 +35,11 @@ _INVISIBLE = "".join(_TABLE["invisible"]["values"])
 
 
 def _word_pattern() -> re.Pattern[str]:
-    articles = "|".join(_TABLE["elided_articles"]["values"])
+    # Both cases spelled out: re.IGNORECASE would double the time that a text takes.
+    articles = "|".join(
+        "".join(f"[{letter}{letter.upper()}]" for letter in article)
+        for article in _TABLE["elided_articles"]["values"]
+    )
     sign = rf"[^\W_{_FRACTIONS}{_APOSTROPHES}{_IDEOGRAPHS}]"
     inside = rf"[{_COMBINING}{_INVISIBLE}]{{1,{LONGEST_RUN}}}{sign}{{0,{LONGEST_RUN}}}"
     letter = rf"[^\W\d_{_FRACTIONS}{_APOSTROPHES}{_IDEOGRAPHS}]"
@@ -43,7 +47,7 @@ def _word_pattern() -> re.Pattern[str]:
     joined = rf"(?:(?<={letter}){mark}(?={letter})|(?<=\d){mark}(?=\d))"
     word = rf"{sign}{{1,{LONGEST_RUN}}}(?:{inside}){{0,{MAX_BREAKS}}}"
     return re.compile(
-        rf"(?:(?i:{articles}){mark}(?={letter}))?"
+        rf"(?:(?:{articles}){mark}(?={letter}))?"
         rf"({word}(?:{joined}{word}){{0,{MAX_JOINS}}}|[{_IDEOGRAPHS}])"
     )
 
@@ -91,10 +95,21 @@ def _made_one(folded: str) -> str:
     return folded
 
 
-def words(text: str) -> Iterator[Word]:
-    """The words of a text in order, stop words included."""
-    for found in _WORD.finditer(text):
+def words(text: str, start: int = 0) -> Iterator[Word]:
+    """The words of a text in order from `start` on, stop words included."""
+    for found in _WORD.finditer(text, start):
         yield Word(_forms[found[1]][1], found.start(1), found.end(1))
+
+
+def words_as_written(text: str) -> Iterator[tuple[str, int]]:
+    """The words as they are written, each with its beginning: `folded_form` gives their form."""
+    for found in _WORD.finditer(text):
+        yield found[1], found.start(1)
+
+
+def folded_form(written: str) -> str:
+    """The form without accents of one of `words_as_written`."""
+    return _forms[written][1]
 
 
 def forms(text: str) -> tuple[str, str]:

@@ -5,10 +5,8 @@ folder holds the last commit, and the log delivers the rest again.
 """
 
 import asyncio
-import json
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +16,6 @@ from uuid import UUID, uuid4
 
 import tantivy
 
-from schemas.answers import FacetCount, Highlights, Hit
 from schemas.events import ClassifiedNote
 from schemas.query import Query, Sort
 from services.runtime.errors import Unavailable
@@ -27,34 +24,28 @@ from services.search.index import (
     CURSOR_MINUTES,
     Applied,
     CursorExpired,
-    CursorInvalid,
     Page,
     Rejected,
 )
 from services.search.index import embedded_query as ask
 from services.search.index.analysis import says_something
-from services.search.index.cursor import Place, decode, encode, order_of
+from services.search.index.cursor import decode, order_of
 from services.search.index.embedded_folder import open_index, open_writer, panics_as_errors
+from services.search.index.embedded_pages import Pages, addresses_of, numbers, total_of
 from services.search.index.embedded_schema import TIE, tantivy_document, tie_of
-from services.search.index.facets import FACET_FIELDS, MAX_VALUES, counts
-from services.search.index.highlight import Pattern, marked_fragments, marked_whole
-from services.search.words import Words, parse
+from services.search.words import parse
 
 VIEW_SECONDS = 0.5
 """How old the state that searches see may get: half of the second that the port allows. It also
 bounds the snapshots that cursors can hold: two a second for ten minutes."""
-DEEPEST = 1_000_000
-"""Hits by relevance that can be paged through: tantivy keeps a page's predecessors in memory."""
-
-_SORT_FIELDS = {Sort.DATE: "date", Sort.RECEIVED: "received_us"}
 ResultT = TypeVar("ResultT")
-_Address = Any
 
 
 @dataclass(slots=True)
 class _View:
-    """A state of the index, kept as long as a cursor may come back to it."""
+    """A state of the index that searches see, under the name by which cursors come back to it."""
 
+    name: str
     searcher: tantivy.Searcher
     taken: float
     used: float
@@ -70,8 +61,9 @@ class TantivyIndex:
         self._writer: tantivy.IndexWriter | None = None
         self._writing = threading.Lock()
         self._viewing = threading.Lock()
-        self._views: OrderedDict[str, _View] = OrderedDict()
-        self._stale_view = True
+        self._current: _View | None = None
+        self._newer_there = False
+        self._lent: dict[str, _View] = {}
         self._empty_at_start = False
 
     @property
@@ -124,7 +116,8 @@ class TantivyIndex:
 
     def _stop(self) -> None:
         with self._writing, self._viewing:
-            self._views.clear()
+            self._lent.clear()
+            self._current = None
             self._writer = None
             self._index = None
 
@@ -172,7 +165,7 @@ class TantivyIndex:
             self._release_writer()
             raise Unavailable(f"the index could not be written: {error}") from error
         with self._viewing:
-            self._stale_view = True
+            self._newer_there = True
 
     def _release_writer(self) -> None:
         """Let go of a writer that failed: it stays unusable, and the next batch gets a new one.
@@ -191,14 +184,14 @@ class TantivyIndex:
         if not by_tie:
             return {}
         searcher = self._open_index().searcher()
-        there = _addresses(
+        there = addresses_of(
             searcher.search(ask.one_of_ids(map(str, by_tie.values())), limit=len(by_tie)).hits
         )
         return {
             by_tie[tie]: version
             for tie, version in zip(
-                _numbers(searcher, TIE, there),
-                _numbers(searcher, "version", there),
+                numbers(searcher, TIE, there),
+                numbers(searcher, "version", there),
                 strict=True,
             )
         }
@@ -212,183 +205,51 @@ class TantivyIndex:
 
     def _count(self) -> int:
         searcher = self._open_index().searcher()
-        return _total(searcher.search(ask.in_force(), limit=1))
+        return total_of(searcher.search(ask.in_force(), limit=1))
 
     def _search(self, query: Query) -> Page:
         words = parse(query.words).keeping(says_something)
         order = order_of(query, words)
         place = decode(query, order)
-        name, searcher = self._view(place.snapshot if place else None)
-        page = _Pages(searcher, name, query, words, order)
-        if place is not None:
-            return page.made(place, relaxed=place.relaxed)
-        first = page.made(None, relaxed=False)
-        if first.total or not words.relaxable:
-            return first
-        relaxed = page.made(None, relaxed=True)
-        return relaxed if relaxed.total else first
+        view = self._view(place.snapshot) if place and place.snapshot else self._view()
+        page = Pages(view.searcher, view.name, query, words, order).page(place)
+        if page.next is not None and order is Sort.RELEVANCE:
+            self._lend(view)
+        return page
 
-    def _view(
-        self, name: str | None = None, *, fresh: bool = False
-    ) -> tuple[str, tantivy.Searcher]:
-        """A state to search in: the one a cursor names, else the current one."""
+    def _view(self, name: str | None = None, *, fresh: bool = False) -> _View:
+        """A state to search in: the one that a cursor names, else the current one."""
         index = self._open_index()
         now = time.monotonic()
         with self._viewing:
-            oldest = now - CURSOR_MINUTES * 60
-            for old in [key for key, view in self._views.items() if view.used < oldest]:
-                del self._views[old]
+            self._forget_views(now)
             if name is not None:
-                if name not in self._views:
+                if name not in self._lent:
                     raise CursorExpired(name)
-                current = name
-            else:
-                current = next(reversed(self._views), "")
-                view = self._views.get(current)
-                late = view is None or now - view.taken >= VIEW_SECONDS
-                if view is None or (self._stale_view and (fresh or late)):
-                    self._stale_view = False
-                    current = uuid4().hex
-                    self._views[current] = _View(index.searcher(), now, now)
-            self._views[current].used = now
-            return current, self._views[current].searcher
+                return self._lent[name]
+            view = self._current
+            if view is not None and not self._newer_there:
+                return view
+            if view is None or fresh or now - view.taken >= VIEW_SECONDS:
+                self._newer_there = False
+                view = self._current = _View(uuid4().hex, index.searcher(), now, now)
+            return view
+
+    def _lend(self, view: _View) -> None:
+        """Keep a state for the cursor that was handed out for it."""
+        with self._viewing:
+            view.used = time.monotonic()
+            self._lent[view.name] = view
+
+    def _forget_views(self, now: float) -> None:
+        oldest = now - CURSOR_MINUTES * 60
+        for name in [name for name, view in self._lent.items() if view.used < oldest]:
+            del self._lent[name]
 
     def _open_index(self) -> tantivy.Index:
         if self._index is None:
             raise Unavailable("the index is not open")
         return self._index
-
-
-@dataclass(frozen=True, slots=True)
-class _Pages:
-    """The pages of one query in one state of the index."""
-
-    searcher: tantivy.Searcher
-    view: str
-    query: Query
-    words: Words
-    order: Sort
-
-    def made(self, place: Place | None, *, relaxed: bool) -> Page:
-        search = ask.build(self.query, self.words, relaxed=relaxed)
-        everything = search.without()
-        if self.order is Sort.RELEVANCE:
-            total, found, following = self._by_relevance(everything, place, relaxed)
-        else:
-            total, found, following = self._by_number(everything, place, relaxed)
-        marks = ask.patterns(self.words)
-        return Page(
-            total=total,
-            total_is_exact=True,
-            relaxed=relaxed,
-            hits=[self._hit(address, score, marks) for address, score in found],
-            facets=self._facets(search),
-            next=encode(self.query, following) if following else None,
-        )
-
-    def _by_relevance(
-        self, everything: tantivy.Query, place: Place | None, relaxed: bool
-    ) -> tuple[int, list[tuple[_Address, float | None]], Place | None]:
-        passed = int(place.value) if place else 0
-        if not 0 <= passed <= DEEPEST:
-            raise CursorInvalid("the cursor points nowhere")
-        size = self.query.size
-        result = self.searcher.search(everything, limit=size, offset=passed)
-        total = _total(result)
-        more = passed + size < total
-        following = Place(value=passed + size, snapshot=self.view, relaxed=relaxed)
-        found = [(address, score) for score, address in result.hits]
-        return total, found, following if more else None
-
-    def _by_number(
-        self, everything: tantivy.Query, place: Place | None, relaxed: bool
-    ) -> tuple[int, list[tuple[_Address, float | None]], Place | None]:
-        """Newest first, then by id: tantivy sorts by one number, so ties are asked for apart."""
-        field = _SORT_FIELDS[self.order]
-        wanted = self.query.size + 1
-        total = _total(self.searcher.search(everything, limit=1))
-        found: list[_Address] = []
-        if place is not None and place.id is not None:
-            after = ask.at_most(TIE, tie_of(UUID(place.id)), included=False)
-            found = self._tied(everything, field, int(place.value), wanted, after)
-            rest = ask.every([everything, ask.at_most(field, int(place.value), included=False)])
-        else:
-            rest = everything
-        if len(found) < wanted:
-            found += self._sorted(rest, field, wanted - len(found))
-        page = found[: self.query.size]
-        following = None
-        if len(found) == wanted:
-            last = page[-1]
-            following = Place(
-                value=_numbers(self.searcher, field, [last])[0], id=self._id(last), relaxed=relaxed
-            )
-        return total, [(address, None) for address in page], following
-
-    def _sorted(self, matching: tantivy.Query, field: str, wanted: int) -> list[_Address]:
-        """The first hits by (field, id), both falling."""
-        hits = self.searcher.search(matching, limit=wanted, order_by_field=field).hits
-        if not hits:
-            return []
-        lowest = hits[-1][0]
-        above = _addresses(hit for hit in hits if hit[0] != lowest)
-        keys = zip(
-            _numbers(self.searcher, field, above),
-            _numbers(self.searcher, TIE, above),
-            strict=True,
-        )
-        ranked = sorted(zip(keys, range(len(above)), strict=True), reverse=True)
-        return [above[at] for _, at in ranked] + self._tied(
-            matching, field, lowest, len(hits) - len(above)
-        )
-
-    def _tied(
-        self,
-        matching: tantivy.Query,
-        field: str,
-        value: int,
-        wanted: int,
-        *more: tantivy.Query,
-    ) -> list[_Address]:
-        """The first hits with this very value, by id."""
-        same = ask.every([matching, ask.equal_to(field, value), *more])
-        return _addresses(self.searcher.search(same, limit=wanted, order_by_field=TIE).hits)
-
-    def _hit(self, address: _Address, score: float | None, marks: Sequence[Pattern]) -> Hit:
-        kept = self.searcher.doc(address)
-        highlights = Highlights()
-        if marks:
-            note = _stored(kept, "event")["note"]
-            highlights = Highlights(
-                subject=marked_whole(note["subject"], marks, ask.stem),
-                body=marked_fragments(note["body"], marks, ask.stem),
-            )
-        shown = _stored(kept, "hit")
-        return Hit.model_validate(shown | {"score": score, "highlights": highlights})
-
-    def _id(self, address: _Address) -> str:
-        return str(_stored(self.searcher.doc(address), "hit")["id"])
-
-    def _facets(self, search: ask.Search) -> dict[str, list[FacetCount]]:
-        free = [facet for facet in FACET_FIELDS if facet not in search.by_facet]
-        counted = self._counted(search.without(), free)
-        for facet in search.by_facet:
-            counted |= self._counted(search.without(facet), [facet])
-        return {facet: counted[facet] for facet in FACET_FIELDS}
-
-    def _counted(
-        self, matching: tantivy.Query, facets: Sequence[str]
-    ) -> dict[str, list[FacetCount]]:
-        if not facets:
-            return {}
-        asked = {
-            facet: {"terms": {"field": FACET_FIELDS[facet], "size": MAX_VALUES}} for facet in facets
-        }
-        answer = self.searcher.aggregate(matching, asked)
-        return {
-            facet: counts((b["key"], b["doc_count"]) for b in answer[facet]["buckets"])
-            for facet in facets
-        }
 
 
 async def _in_thread(work: Callable[..., ResultT], *args: Any, **options: Any) -> ResultT:
@@ -399,22 +260,3 @@ async def _in_thread(work: Callable[..., ResultT], *args: Any, **options: Any) -
             return work(*args, **options)
 
     return await asyncio.to_thread(guarded)
-
-
-def _total(result: Any) -> int:
-    """How many documents matched: an attribute that tantivy's type stubs leave out."""
-    return int(result.count)
-
-
-def _numbers(searcher: tantivy.Searcher, field: str, addresses: Sequence[_Address]) -> list[int]:
-    """The values of an integer field that each of these documents has."""
-    values = searcher.fast_field_values(field, list(addresses))
-    return [int(value) for value in values if value is not None]
-
-
-def _stored(kept: tantivy.Document, field: str) -> Any:
-    return json.loads(bytes(kept[field][0]))
-
-
-def _addresses(hits: Iterable[tuple[Any, _Address]]) -> list[_Address]:
-    return [address for _, address in hits]

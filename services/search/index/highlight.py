@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
+from itertools import islice
 
 from services.search.index import FRAGMENTS, SNIPPET
-from services.search.index.analysis import Word, article_length, words
+from services.search.index.analysis import article_length, folded_form, words, words_as_written
 
 OPEN, CLOSE = "<mark>", "</mark>"
 CONTEXT = 60
@@ -30,39 +31,69 @@ class Match:
     pattern: int
 
 
-def marked_whole(text: str, patterns: Sequence[Pattern], stem: Stem) -> tuple[str, ...]:
-    """The whole text with its matches marked; nothing where nothing matches."""
-    matches = find(text, patterns, stem)
-    return (_render(text, 0, len(text), matches),) if matches else ()
+class Marker:
+    """Marks the passages of texts that match any of the patterns.
+
+    What is learnt about a written word is kept: one marker for all the hits of a page.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
+        """`stem` gives the stem of a folded word, as in the patterns."""
+        self._patterns = patterns
+        self._stem = stem
+        self._beginning = _Beginning(patterns, stem)
+
+    def whole(self, text: str) -> tuple[str, ...]:
+        """The whole text with its matches marked; nothing where nothing matches."""
+        matches = self.find(text)
+        return (_render(text, 0, len(text), matches),) if matches else ()
+
+    def fragments(self, text: str, most: int = FRAGMENTS, size: int = SNIPPET) -> tuple[str, ...]:
+        """Up to `most` passages of `size` characters with most different words, in text order."""
+        matches = self.find(text[:SCANNED])
+        chosen: list[tuple[int, int]] = []
+        for _, start, end in sorted(_windows(text, matches, size), reverse=True):
+            if all(end <= other or start >= until for other, until in chosen):
+                chosen.append((start, end))
+            if len(chosen) == most:
+                break
+        return tuple(_render(text, start, end, matches) for start, end in sorted(chosen))
+
+    def find(self, text: str) -> list[Match]:
+        """Where the patterns match, in order of their beginning; a phrase is one match."""
+        found = []
+        for written, start in words_as_written(text):
+            for number in self._beginning[written]:
+                end = self._end(text, start, len(written), self._patterns[number])
+                if end is not None:
+                    found.append(Match(start, end, number))
+        return sorted(found, key=lambda match: (match.start, -match.end))
+
+    def _end(self, text: str, start: int, length: int, pattern: Pattern) -> int | None:
+        """Where a match ends whose first word stands at `start`; None where the rest is absent."""
+        if len(pattern) == 1:
+            return start + length
+        last, _ = pattern[-1]
+        row = list(islice(words(text, start), last + 1))
+        if len(row) <= last or any(self._stem(row[at].folded) != stem for at, stem in pattern):
+            return None
+        return row[last].end
 
 
-def marked_fragments(
-    text: str, patterns: Sequence[Pattern], stem: Stem, most: int = FRAGMENTS, size: int = SNIPPET
-) -> tuple[str, ...]:
-    """Up to `most` passages of up to `size` characters with most different words, in text order."""
-    matches = find(text[:SCANNED], patterns, stem)
-    chosen: list[tuple[int, int]] = []
-    for _, start, end in sorted(_windows(text, matches, size), reverse=True):
-        if all(end <= other or start >= until for other, until in chosen):
-            chosen.append((start, end))
-        if len(chosen) == most:
-            break
-    return tuple(_render(text, start, end, matches) for start, end in sorted(chosen))
+class _Beginning(dict[str, tuple[int, ...]]):
+    """The numbers of the patterns that a written word begins."""
 
+    def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
+        super().__init__()
+        self._patterns = patterns
+        self._stem = stem
 
-def find(text: str, patterns: Sequence[Pattern], stem: Stem) -> list[Match]:
-    """Where the patterns match, in order of their beginning; a phrase is one match."""
-    first_stems: dict[str, list[int]] = {}
-    for number, pattern in enumerate(patterns):
-        first_stems.setdefault(pattern[0][1], []).append(number)
-    standing = list(words(text))
-    found: list[Match] = []
-    for at, word in enumerate(standing):
-        for number in first_stems.get(stem(word.folded), ()):
-            pattern = patterns[number]
-            if _stands(pattern, standing, at, stem):
-                found.append(Match(word.start, standing[at + pattern[-1][0]].end, number))
-    return sorted(found, key=lambda match: (match.start, -match.end))
+    def __missing__(self, written: str) -> tuple[int, ...]:
+        stem = self._stem(folded_form(written))
+        numbers = self[written] = tuple(
+            number for number, pattern in enumerate(self._patterns) if pattern[0][1] == stem
+        )
+        return numbers
 
 
 def tidy(fragment: str, size: int | None = None) -> str:
@@ -80,13 +111,6 @@ def tidy(fragment: str, size: int | None = None) -> str:
         article = article_length(text) if inside else 0
         pieces.append(escape(text[:article]) + _mark(text[article:], inside))
     return "".join(pieces)
-
-
-def _stands(pattern: Pattern, standing: Sequence[Word], at: int, stem: Stem) -> bool:
-    return all(
-        at + offset < len(standing) and stem(standing[at + offset].folded) == wanted
-        for offset, wanted in pattern[1:]
-    )
 
 
 def _windows(

@@ -177,11 +177,11 @@ async def test_snapshots_are_dropped_when_no_cursor_can_need_them(
         clock[0] += 60
         await index.apply([a_classified_note(a_note(), revision=minute)])
         await index.search(asked("travail", size=1))
-    assert len(index._views) == 9
+    assert len(index._lent) == 9
     assert (await index.search(asked("travail", size=1, cursor=cursor))).hits, "8 minutes old"
     clock[0] += 9 * 60
     assert (await index.search(asked("travail", size=1, cursor=cursor))).hits, "used since"
-    assert len(index._views) < 9
+    assert len(index._lent) < 9
     clock[0] += 11 * 60
     with pytest.raises(adapter.CursorExpired):
         await index.search(asked("travail", size=1, cursor=cursor))

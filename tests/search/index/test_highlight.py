@@ -8,16 +8,20 @@ from hypothesis import strategies as st
 from services.search.index import FRAGMENTS, SNIPPET
 from services.search.index.analysis import says_something
 from services.search.index.embedded_query import patterns, stem
-from services.search.index.highlight import CONTEXT, marked_fragments, marked_whole, tidy
+from services.search.index.highlight import CONTEXT, Marker, tidy
 from services.search.words import parse
 
 
+def marker(typed: str) -> Marker:
+    return Marker(patterns(parse(typed).keeping(says_something)), stem)
+
+
 def fragments(typed: str, text: str) -> tuple[str, ...]:
-    return marked_fragments(text, patterns(parse(typed).keeping(says_something)), stem)
+    return marker(typed).fragments(text)
 
 
 def whole(typed: str, text: str) -> tuple[str, ...]:
-    return marked_whole(text, patterns(parse(typed).keeping(says_something)), stem)
+    return marker(typed).whole(text)
 
 
 def plain(marked: str) -> str:

@@ -1,0 +1,188 @@
+"""The pages of one search in one state of the embedded index: hits in order, facets, marks."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import tantivy
+
+from schemas.answers import FacetCount, Highlights, Hit
+from schemas.query import Query, Sort
+from services.search.index import CursorInvalid, Page
+from services.search.index import embedded_query as ask
+from services.search.index.cursor import Place, encode
+from services.search.index.embedded_schema import TIE, tie_of
+from services.search.index.facets import FACET_FIELDS, MAX_VALUES, counts
+from services.search.index.highlight import Marker
+from services.search.words import Words
+
+DEEPEST = 1_000_000
+"""Hits by relevance that can be paged through: tantivy keeps a page's predecessors in memory."""
+
+
+_SORT_FIELDS = {Sort.DATE: "date", Sort.RECEIVED: "received_us"}
+Address = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The pages of one query in one state of the index."""
+
+    searcher: tantivy.Searcher
+    view: str
+    query: Query
+    words: Words
+    order: Sort
+
+    def page(self, place: Place | None) -> Page:
+        """The page after that place; on a first page some of the words may stand for all."""
+        if place is not None:
+            return self._made(place, relaxed=place.relaxed)
+        first = self._made(None, relaxed=False)
+        if first.total or not self.words.relaxable:
+            return first
+        relaxed = self._made(None, relaxed=True)
+        return relaxed if relaxed.total else first
+
+    def _made(self, place: Place | None, *, relaxed: bool) -> Page:
+        search = ask.build(self.query, self.words, relaxed=relaxed)
+        everything = search.without()
+        if self.order is Sort.RELEVANCE:
+            total, found, following = self._by_relevance(everything, place, relaxed)
+        else:
+            total, found, following = self._by_number(everything, place, relaxed)
+        wanted = ask.patterns(self.words)
+        marker = Marker(wanted, ask.stem) if wanted else None
+        return Page(
+            total=total,
+            total_is_exact=True,
+            relaxed=relaxed,
+            hits=[self._hit(address, score, marker) for address, score in found],
+            facets=self._facets(search),
+            next=encode(self.query, following) if following else None,
+        )
+
+    def _by_relevance(
+        self, everything: tantivy.Query, place: Place | None, relaxed: bool
+    ) -> tuple[int, list[tuple[Address, float | None]], Place | None]:
+        passed = int(place.value) if place else 0
+        if not 0 <= passed <= DEEPEST:
+            raise CursorInvalid("the cursor points nowhere")
+        size = self.query.size
+        result = self.searcher.search(everything, limit=size, offset=passed)
+        total = total_of(result)
+        more = passed + size < total
+        following = Place(value=passed + size, snapshot=self.view, relaxed=relaxed)
+        found = [(address, score) for score, address in result.hits]
+        return total, found, following if more else None
+
+    def _by_number(
+        self, everything: tantivy.Query, place: Place | None, relaxed: bool
+    ) -> tuple[int, list[tuple[Address, float | None]], Place | None]:
+        """Newest first, then by id: tantivy sorts by one number, so ties are asked for apart."""
+        field = _SORT_FIELDS[self.order]
+        wanted = self.query.size + 1
+        total = total_of(self.searcher.search(everything, limit=1))
+        found: list[Address] = []
+        if place is not None and place.id is not None:
+            after = ask.at_most(TIE, tie_of(UUID(place.id)), included=False)
+            found = self._tied(everything, field, int(place.value), wanted, after)
+            rest = ask.every([everything, ask.at_most(field, int(place.value), included=False)])
+        else:
+            rest = everything
+        if len(found) < wanted:
+            found += self._sorted(rest, field, wanted - len(found))
+        page = found[: self.query.size]
+        following = None
+        if len(found) == wanted:
+            last = page[-1]
+            following = Place(
+                value=numbers(self.searcher, field, [last])[0], id=self._id(last), relaxed=relaxed
+            )
+        return total, [(address, None) for address in page], following
+
+    def _sorted(self, matching: tantivy.Query, field: str, wanted: int) -> list[Address]:
+        """The first hits by (field, id), both falling."""
+        hits = self.searcher.search(matching, limit=wanted, order_by_field=field).hits
+        if not hits:
+            return []
+        lowest = hits[-1][0]
+        above = addresses_of(hit for hit in hits if hit[0] != lowest)
+        keys = zip(
+            numbers(self.searcher, field, above),
+            numbers(self.searcher, TIE, above),
+            strict=True,
+        )
+        ranked = sorted(zip(keys, range(len(above)), strict=True), reverse=True)
+        return [above[at] for _, at in ranked] + self._tied(
+            matching, field, lowest, len(hits) - len(above)
+        )
+
+    def _tied(
+        self,
+        matching: tantivy.Query,
+        field: str,
+        value: int,
+        wanted: int,
+        *more: tantivy.Query,
+    ) -> list[Address]:
+        """The first hits with this very value, by id."""
+        same = ask.every([matching, ask.equal_to(field, value), *more])
+        return addresses_of(self.searcher.search(same, limit=wanted, order_by_field=TIE).hits)
+
+    def _hit(self, address: Address, score: float | None, marker: Marker | None) -> Hit:
+        kept = self.searcher.doc(address)
+        highlights = Highlights()
+        if marker is not None:
+            note = stored(kept, "event")["note"]
+            highlights = Highlights(
+                subject=marker.whole(note["subject"]),
+                body=marker.fragments(note["body"]),
+            )
+        shown = stored(kept, "hit")
+        return Hit.model_validate(shown | {"score": score, "highlights": highlights})
+
+    def _id(self, address: Address) -> str:
+        return str(stored(self.searcher.doc(address), "hit")["id"])
+
+    def _facets(self, search: ask.Search) -> dict[str, list[FacetCount]]:
+        free = [facet for facet in FACET_FIELDS if facet not in search.by_facet]
+        counted = self._counted(search.without(), free)
+        for facet in search.by_facet:
+            counted |= self._counted(search.without(facet), [facet])
+        return {facet: counted[facet] for facet in FACET_FIELDS}
+
+    def _counted(
+        self, matching: tantivy.Query, facets: Sequence[str]
+    ) -> dict[str, list[FacetCount]]:
+        if not facets:
+            return {}
+        asked = {
+            facet: {"terms": {"field": FACET_FIELDS[facet], "size": MAX_VALUES}} for facet in facets
+        }
+        answer = self.searcher.aggregate(matching, asked)
+        return {
+            facet: counts((b["key"], b["doc_count"]) for b in answer[facet]["buckets"])
+            for facet in facets
+        }
+
+
+def total_of(result: Any) -> int:
+    """How many documents matched: an attribute that tantivy's type stubs leave out."""
+    return int(result.count)
+
+
+def numbers(searcher: tantivy.Searcher, field: str, addresses: Sequence[Address]) -> list[int]:
+    """The values of an integer field that each of these documents has."""
+    values = searcher.fast_field_values(field, list(addresses))
+    return [int(value) for value in values if value is not None]
+
+
+def stored(kept: tantivy.Document, field: str) -> Any:
+    return json.loads(bytes(kept[field][0]))
+
+
+def addresses_of(hits: Iterable[tuple[Any, Address]]) -> list[Address]:
+    return [address for _, address in hits]
