@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from fastapi import FastAPI
 
-from schemas.topics import ALL, CLASSIFIED
+from schemas.topics import ALL
 from services.ingest import app as ingest
 from services.runtime import problems, web
 from services.runtime.errors import Misconfigured, Unavailable
@@ -85,9 +85,6 @@ def create(settings: Settings) -> FastAPI:
         await index.start()
         for worker in workers:
             worker.subscribe()
-        if index.empty_at_start:
-            # The log wins: an index that is new, or was set aside as damaged, is filled again.
-            await log.commit(CLASSIFIED.name, search.GROUP, 0)
         await log.start()
         try:
             async with classifier, ingesting, background(compact_daily(log)):

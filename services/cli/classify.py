@@ -24,7 +24,7 @@ def classify(
     if jsonl == bool(files):
         raise typer.BadParameter("donner des fichiers, ou --jsonl avec l'entrée standard")
     if jsonl:
-        engine.run(sys.stdin.buffer, sys.stdout.buffer.write, workers=workers)
+        engine.run(sys.stdin.buffer, _write, workers=workers)
         return
     refused = False
     for path in files or []:
@@ -33,3 +33,9 @@ def classify(
         typer.echo(json.dumps(answer, ensure_ascii=False))
     if refused:
         raise typer.Exit(1)
+
+
+def _write(line: bytes) -> None:
+    """Hand one answer over at once: whoever reads the pipe may be waiting for it."""
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

@@ -66,6 +66,8 @@ class Backoff:
 class Worker:
     """One service's consumer of one topic. Subscribe before the log is started.
 
+    `group` is its group's name, or what tells that name once the worker subscribes.
+
     `counts` holds the outcomes since the start (each record has one) and `retried`, the records of
     the batches that were tried again.
     """
@@ -77,7 +79,7 @@ class Worker:
         log: Log,
         topic: Topic,
         dead: Topic,
-        group: str,
+        group: str | Callable[[], str],
         process: Process,
         max_records: int = 200,
         stall_seconds: float = 60.0,
@@ -102,7 +104,10 @@ class Worker:
     def subscribe(self) -> None:
         """Take this worker's place in its group; records come once the log is started."""
         self._subscription = self._log.subscribe(
-            self._topic.name, self._group, self._handle, max_records=self._max_records
+            self._topic.name,
+            self._group if isinstance(self._group, str) else self._group(),
+            self._handle,
+            max_records=self._max_records,
         )
 
     async def health(self) -> str | None:

@@ -18,7 +18,8 @@ from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
 
 GROUP = "search"
-"""The group under which every process of this service reads."""
+"""The group under which every process of this service reads the dead letters. Notes are read under
+this name and the index's generation: an index that was made anew gets the whole log."""
 
 READS = (CLASSIFIED, SUBMITTED_DEAD, CLASSIFIED_DEAD)
 """The topics that it reads, one worker each."""
@@ -45,7 +46,7 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
         log=log,
         topic=CLASSIFIED,
         dead=CLASSIFIED_DEAD,
-        group=GROUP,
+        group=lambda: f"{GROUP}.{index.generation}",
         process=processor(index, registry),
         stall_seconds=settings.stall_seconds,
     )

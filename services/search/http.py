@@ -1,15 +1,13 @@
 """The search API: search, one note, its trace, and the feeds."""
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
-from schemas.answers import Hit, NoteView, Problem, SearchPage, Trace
+from schemas.answers import NoteView, Problem, SearchPage, Trace
 from schemas.query import Query
 from services.runtime import problems
 from services.runtime.problems import ProblemError
@@ -17,11 +15,11 @@ from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from services.search import notes
 from services.search.feeds import rendered
-from services.search.freshness import Freshness, unchanged
+from services.search.freshness import Freshness, State, unchanged
 from services.search.index import CursorExpired, CursorInvalid, Index, Page
 from services.search.parameters import FieldError, WrongParameters, openapi_parameters, query_of
 from services.search.reader import reader_of
-from services.search.topics import MEDIA, Format, Topic, UnknownTopic, topic_of
+from services.search.topics import MEDIA, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
 """Kept, but asked for again each time: a withdrawn note must not live on in a cache."""
@@ -84,10 +82,24 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
             raise ProblemError(404, "Fil inconnu", str(unknown)) from None
         except WrongParameters as wrong:
             raise refused(wrong) from None
+        now = datetime.now(UTC)
+        base = base_of(request, settings)
+        address = base + topic.path(form)
+        stamp = await index.stamp(topic.query)
+        state = freshness.known(address, stamp)
+        if state is not None and unchanged(request.headers, state.etag, state.since):
+            return _not_modified(state, now)
         page = await found(index, topic.query)
         # Notes with some of the words are an answer to a person, not what a feed follows.
-        hits = () if page.relaxed else page.hits
-        return _conditional(request, freshness, topic, form, base_of(request, settings), hits)
+        body = rendered(form, topic, base, () if page.relaxed else page.hits)
+        state = freshness.keep(address, stamp, body, now)
+        if unchanged(request.headers, state.etag, state.since):
+            return _not_modified(state, now)
+        return Response(
+            body,
+            media_type=f"{MEDIA[form]}; charset=utf-8",
+            headers=state.headers(now) | {"Cache-Control": REVALIDATE},
+        )
 
     router.get(
         "/feeds/{path:path}",
@@ -159,36 +171,9 @@ def base_of(request: Request, settings: Settings) -> str:
     return (settings.public_url if stated else str(request.base_url)).rstrip("/")
 
 
-def _conditional(
-    request: Request,
-    freshness: Freshness,
-    topic: Topic,
-    form: Format,
-    base: str,
-    hits: Sequence[Hit],
-) -> Response:
-    """The feed, or 304 where the client's copy is good; written only if it has to be."""
-    now = datetime.now(UTC)
-    address = base + topic.path(form)
-    stamp = _stamp(hits)
-    state = freshness.known(address, stamp)
-    body: bytes | None = None
-    if state is None:
-        body = rendered(form, topic, base, hits)
-        state = freshness.keep(address, stamp, body, now)
+def _not_modified(state: State, now: datetime) -> Response:
     headers = state.headers(now) | {"Cache-Control": REVALIDATE}
-    if unchanged(request.headers, state.etag, state.since):
-        return Response(status_code=304, headers=headers)
-    if body is None:
-        body = rendered(form, topic, base, hits)
-    return Response(body, media_type=f"{MEDIA[form]}; charset=utf-8", headers=headers)
-
-
-def _stamp(hits: Sequence[Hit]) -> str:
-    digest = sha256()
-    for hit in hits:
-        digest.update(hit.model_dump_json().encode())
-    return digest.hexdigest()
+    return Response(status_code=304, headers=headers)
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -219,13 +219,32 @@ async def test_a_note_is_seen_by_itself_within_a_few_seconds(index: Index) -> No
             await asyncio.sleep(0.05)
 
 
-async def test_an_index_says_at_its_start_that_it_is_empty(index: Any) -> None:
-    assert index.empty_at_start
+async def test_the_stamp_of_a_page_changes_when_its_notes_do_and_only_then(index: Index) -> None:
+    feed = asked("", theme=("protection_sociale",), sort=Sort.RECEIVED)
+    empty = await index.stamp(feed)
+    await index.apply([state(1)])
+    await index.refresh()
+    first = await index.stamp(feed)
+    assert first != empty
+    assert await index.stamp(feed) == first
+    await index.apply([state(1)])
+    await index.refresh()
+    assert await index.stamp(feed) == first, "a duplicate changes nothing"
+    await index.apply([state(2)])
+    await index.refresh()
+    second = await index.stamp(feed)
+    assert second != first
+    await index.apply([state(3, kind=Kind.WITHDRAWN)])
+    await index.refresh()
+    assert await index.stamp(feed) == empty
+
+
+async def test_an_index_keeps_its_generation_from_one_start_to_the_next(index: Any) -> None:
     await index.apply([state(1, kind=Kind.WITHDRAWN)])
     await index.stop()
     again = type(index)(_origin(index))
     await again.start()
-    assert not again.empty_at_start, "a tombstone shows that the log was read"
+    assert again.generation == index.generation != ""
     assert await again.get(state().note_id) is not None
     await again.stop()
 

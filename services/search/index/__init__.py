@@ -67,6 +67,15 @@ class CursorInvalid(ValueError):
 class Index(Protocol):
     """Where notes are found. Unavailable is raised by every method where the engine is away."""
 
+    @property
+    def generation(self) -> str:
+        """The name of this very index, known once started: one made anew has another.
+
+        Whoever fills the index reads the log as a group of that name, so that a new index gets
+        all of the log.
+        """
+        ...
+
     async def start(self) -> None:
         """Open the index, create what is missing."""
         ...
@@ -94,6 +103,14 @@ class Index(Protocol):
 
     async def search(self, query: Query) -> Page:
         """The page that the query asks for. Raises CursorExpired, CursorInvalid."""
+        ...
+
+    async def stamp(self, query: Query) -> str:
+        """A short text that becomes another when the hits of the query's first page do.
+
+        Made of their ids and versions alone, far cheaper than the page; for queries by date or
+        receipt. Notes with only some of the words are no hits here.
+        """
         ...
 
     async def get(self, note_id: UUID) -> ClassifiedNote | None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -63,20 +64,17 @@ class ElasticIndex:
         )
         self._snapshot: tuple[str, float] | None = None
         self._snapshot_lock = asyncio.Lock()
-        self._empty_at_start = False
+        self._generation = ""
 
     @property
-    def empty_at_start(self) -> bool:
-        """Whether `start` found no note at all: if the log has any, it must be replayed."""
-        return self._empty_at_start
+    def generation(self) -> str:
+        """The name of the index behind the write alias, as `start` found or made it."""
+        return self._generation
 
     async def start(self) -> None:
         """Create index and aliases where missing. Raises Misconfigured with what is wrong."""
         async with _translated():
-            await ensure_index(self._client, self._names, self._replicas)
-            await self._client.indices.refresh(index=self._names.write)
-            found = await self._client.count(index=self._names.write)
-            self._empty_at_start = found["count"] == 0
+            self._generation = await ensure_index(self._client, self._names, self._replicas)
 
     async def stop(self) -> None:
         """Close the connections. Cursors go on living in the server."""
@@ -138,6 +136,18 @@ class ElasticIndex:
                 return first
             relaxed = await self._page(query, words, order, None, relaxed=True)
             return relaxed if relaxed.total else first
+
+    async def stamp(self, query: Query) -> str:
+        """A short text that becomes another when the hits of the query's first page do."""
+        words = parse(query.words).keeping(says_something)
+        body = search_body(query, words, order_of(query, words), None, relaxed=False)
+        for part in ("aggs", "highlight"):
+            body.pop(part, None)
+        body |= {"size": query.size, "_source": False, "version": True, "track_total_hits": False}
+        async with _translated():
+            answer = await self._asked(body, None)
+        states = [(hit["_id"], hit["_version"]) for hit in answer["hits"]["hits"]]
+        return sha256(repr(states).encode()).hexdigest()
 
     async def get(self, note_id: UUID) -> ClassifiedNote | None:
         """The latest state of a note, tombstones included; it need not be refreshed."""

@@ -56,15 +56,15 @@ def mappings() -> dict[str, Any]:
     }
 
 
-async def ensure_index(client: AsyncElasticsearch, names: Names, replicas: int) -> None:
-    """Create the first index with both aliases where the write alias is missing.
+async def ensure_index(client: AsyncElasticsearch, names: Names, replicas: int) -> str:
+    """Create the first index with both aliases where the write alias is missing; its name.
 
     Raises Misconfigured with what is wrong: an index of that name in the way, an analysis that the
     server lacks, a mapping of another version. Several processes may do this at once.
     """
     if not await client.indices.exists_alias(name=names.write):
         await _create(client, names, replicas)
-    await _check(client, names)
+    return await _check(client, names)
 
 
 async def _create(client: AsyncElasticsearch, names: Names, replicas: int) -> None:
@@ -87,7 +87,8 @@ async def _create(client: AsyncElasticsearch, names: Names, replicas: int) -> No
         raise
 
 
-async def _check(client: AsyncElasticsearch, names: Names) -> None:
+async def _check(client: AsyncElasticsearch, names: Names) -> str:
+    taking = ""
     for index, found in (await client.indices.get(index=names.write)).items():
         analyzers = found["settings"]["index"].get("analysis", {}).get("analyzer", {})
         missing = sorted(set(analysis_settings()["analyzer"]) - set(analyzers))
@@ -101,6 +102,8 @@ async def _check(client: AsyncElasticsearch, names: Names) -> None:
                 f"the index {index} has mapping version {made_by}, this program needs "
                 f"{table('fields')['version']}: rebuild it (valise rebuild)"
             )
+        taking = index
+    return taking
 
 
 def reason(error: ApiError) -> str:

@@ -64,12 +64,12 @@ class TantivyIndex:
         self._current: _View | None = None
         self._newer_there = False
         self._lent: dict[str, _View] = {}
-        self._empty_at_start = False
+        self._generation = ""
 
     @property
-    def empty_at_start(self) -> bool:
-        """Whether `start` found no note at all: if the log has any, it must be replayed."""
-        return self._empty_at_start
+    def generation(self) -> str:
+        """The name of this very index: a folder that was begun again has another one."""
+        return self._generation
 
     async def start(self) -> None:
         """Open the folder. Raises Misconfigured where another process has it."""
@@ -95,6 +95,10 @@ class TantivyIndex:
         """The page that the query asks for. Raises CursorExpired, CursorInvalid."""
         return await _in_thread(self._search, query)
 
+    async def stamp(self, query: Query) -> str:
+        """A short text that becomes another when the hits of the query's first page do."""
+        return await _in_thread(self._stamp, query)
+
     async def get(self, note_id: UUID) -> ClassifiedNote | None:
         """The latest state of a note, tombstones included."""
         return await _in_thread(self._get, note_id)
@@ -109,10 +113,9 @@ class TantivyIndex:
 
     def _start(self) -> None:
         with self._writing:
-            index = open_index(self._path)
+            index, self._generation = open_index(self._path)
             self._writer = open_writer(index, self._path)
             self._index = index
-            self._empty_at_start = index.searcher().num_docs == 0
 
     def _stop(self) -> None:
         with self._writing, self._viewing:
@@ -216,6 +219,11 @@ class TantivyIndex:
         if page.next is not None and order is Sort.RELEVANCE:
             self._lend(view)
         return page
+
+    def _stamp(self, query: Query) -> str:
+        words = parse(query.words).keeping(says_something)
+        view = self._view()
+        return Pages(view.searcher, view.name, query, words, order_of(query, words)).stamp()
 
     def _view(self, name: str | None = None, *, fresh: bool = False) -> _View:
         """A state to search in: the one that a cursor names, else the current one."""

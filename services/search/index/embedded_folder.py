@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import tantivy
 
@@ -29,22 +30,38 @@ WRITER_THREADS = 1
 """One: a batch is small, and the machine has searches to answer."""
 
 _MADE_BY = "valise.json"
+_MADE_BY_DRAFT = "valise.new"
 _WRITER_LOCK = ".tantivy-writer.lock"
 
 
-def open_index(path: Path) -> tantivy.Index:
-    """The index of this folder; made where there is none, begun again where it cannot be read.
+def open_index(path: Path) -> tuple[tantivy.Index, str]:
+    """The index of this folder and its generation, a name that another index never has.
 
-    Raises Misconfigured where another process has it, or where the folder cannot be written.
+    Made where there is none, begun again under a new generation where it cannot be read. Raises
+    Misconfigured where another process has it, or where the folder cannot be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()) and not _readable(path):
             _set_aside(path)
-        (path / _MADE_BY).write_text(json.dumps({"fingerprint": fingerprint()}), encoding="utf-8")
+        generation = _generation(path)
     except OSError as error:
         raise Misconfigured(f"the index folder {path} cannot be used: {error}") from error
-    return _opened(path)
+    return _opened(path), generation
+
+
+def _generation(path: Path) -> str:
+    """The generation kept in the folder; a new one, kept from now on, where there is none."""
+    made_by = path / _MADE_BY
+    if made_by.exists():
+        return str(json.loads(made_by.read_text(encoding="utf-8"))["generation"])
+    generation = uuid4().hex
+    kept = {"fingerprint": fingerprint(), "generation": generation}
+    # Renamed into place, so that a crash leaves all of it or nothing.
+    draft = path / _MADE_BY_DRAFT
+    draft.write_text(json.dumps(kept), encoding="utf-8")
+    draft.rename(made_by)
+    return generation
 
 
 def open_writer(index: tantivy.Index, path: Path) -> tantivy.IndexWriter:
@@ -77,10 +94,10 @@ def _readable(path: Path) -> bool:
         made_by = json.loads((path / _MADE_BY).read_text(encoding="utf-8"))
     except FileNotFoundError:
         # The process died between making the folder and its first file.
-        return [entry.name for entry in path.iterdir()] == [_WRITER_LOCK]
+        return {entry.name for entry in path.iterdir()} <= {_WRITER_LOCK, _MADE_BY_DRAFT}
     except ValueError:
         return False
-    if made_by != {"fingerprint": fingerprint()}:
+    if made_by.get("fingerprint") != fingerprint() or "generation" not in made_by:
         return False
     with panics_as_errors():
         try:

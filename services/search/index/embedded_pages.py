@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,18 @@ class Pages:
             return first
         relaxed = self._made(None, relaxed=True)
         return relaxed if relaxed.total else first
+
+    def stamp(self) -> str:
+        """A text that becomes another when the ids or versions of the first page do."""
+        everything = ask.build(self.query, self.words, relaxed=False).without()
+        field = _SORT_FIELDS.get(self.order, _SORT_FIELDS[Sort.RECEIVED])
+        there = self._sorted(everything, field, self.query.size)
+        states = zip(
+            numbers(self.searcher, TIE, there),
+            numbers(self.searcher, "version", there),
+            strict=True,
+        )
+        return sha256(repr(list(states)).encode()).hexdigest()
 
     def _made(self, place: Place | None, *, relaxed: bool) -> Page:
         search = ask.build(self.query, self.words, relaxed=relaxed)

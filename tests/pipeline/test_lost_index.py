@@ -1,0 +1,58 @@
+"""The log wins: an index that is lost is filled again, without anybody doing anything."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from elasticsearch import AsyncElasticsearch
+
+from tests.pipeline.corpus import SAMPLES, samples
+from tests.pipeline.deployments import Deployment, Distributed, Embedded, running
+from tests.pipeline.test_journey import valise
+from tests.pipeline.test_kills import every_hit, total, wait_until
+
+
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("distributed", marks=pytest.mark.live)])
+def test_a_lost_index_is_filled_again_from_the_log(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    deployment: Deployment
+    if kind == "embedded":
+        deployment = Embedded(tmp_path)
+    else:
+        address = request.getfixturevalue("engine")
+        engines = {
+            f"VALISE_{name}": address(name) for name in ("KAFKA", "ELASTICSEARCH", "DATABASE")
+        }
+        deployment = Distributed(tmp_path, f"lost-{uuid4().hex[:8]}", engines)
+    with running(deployment):
+        assert valise(deployment, "submit", str(SAMPLES)).returncode == 0
+        wait_until(lambda: total(deployment) == len(samples()), 60)
+        before = tags(deployment)
+        if isinstance(deployment, Embedded):
+            deployment.server.terminate()
+            shutil.rmtree(deployment.data / "index")
+            deployment.start()
+        else:
+            search = deployment.services["search"]
+            search.terminate()
+            asyncio.run(delete_indexes(deployment.env))
+            search.start()
+            search.wait_ready()
+        wait_until(lambda: total(deployment) == len(samples()), 60)
+        assert tags(deployment) == before
+
+
+def tags(deployment: Deployment) -> dict[str, object]:
+    return {
+        hit["id"]: (hit["themes"], hit["countries"], hit["received_at"], hit["revision"])
+        for hit in every_hit(deployment)
+    }
+
+
+async def delete_indexes(env: dict[str, str]) -> None:
+    async with AsyncElasticsearch(env["VALISE_ELASTICSEARCH"]) as client:
+        for name in await client.indices.get(index=f"{env['VALISE_INDEX']}*"):
+            await client.indices.delete(index=name)
