@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -37,10 +38,10 @@ RESTART_SECONDS = 1.0
 """Between the end of a classify process that failed and the start of the next."""
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal. Raises Misconfigured where the data folder cannot be used."""
     with only_process(settings.data):
-        web.serve(create(settings), host, port)
+        web.serve(create(settings), listener)
 
 
 class only_process:  # noqa: N801  (a context manager, used as a word)

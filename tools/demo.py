@@ -2,7 +2,7 @@
 
 Starts `valise serve` on `.demo/` (kept between runs), submits the notes named by NOTES, waits until
 they are found, shows what was found and where to look, then serves until Ctrl-C (DEMO_EXIT=1:
-stops by itself). Exits 1 where a note does not arrive.
+stops by itself). Exits 1 where a note is refused or does not arrive.
 """
 
 import json
@@ -10,12 +10,15 @@ import os
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from services.cli.labels import OUTCOMES
 
 ROOT = Path(__file__).resolve().parent.parent
 VALISE = Path(sys.executable).parent / "valise"
@@ -43,13 +46,12 @@ def main() -> int:
             print(f"Le service n'a pas démarré ; voir {DATA / 'serve.log'}")
             return 1
         print(f"Service démarré en {time.monotonic() - began:.1f} s : {url}\n")
-        if not submit(env):
-            return 1
+        complete = submit(env)
         show(url)
         print(f"\nDe la commande à ces notes : {time.monotonic() - began:.1f} s.")
         if os.environ.get("DEMO_EXIT"):
             print(f"Données gardées dans {DATA.relative_to(ROOT)}/.")
-            return 0
+            return 0 if complete else 1
         print("Ctrl-C pour arrêter ; les données restent dans .demo/.")
         server.wait()
     except KeyboardInterrupt:
@@ -89,7 +91,7 @@ def submit(env: dict[str, str]) -> bool:
     """Submit the notes and wait until each is indexed; False where one never is."""
     notes = os.environ.get("NOTES") or str(ROOT / "samples" / "notes.jsonl")
     given = {"VALISE_POST": "bruxelles", **env}
-    print(f"Envoi de {notes} (valise submit) :")
+    print(f"Envoi de {notes} (valise submit ; textes au nom du poste {given['VALISE_POST']}) :")
     sent = subprocess.run(
         [VALISE, "submit", "--json", notes],
         env=given,
@@ -97,12 +99,11 @@ def submit(env: dict[str, str]) -> bool:
         text=True,
         check=False,
     )
-    if sent.returncode > 1:
-        return False
     waiting = {}
     for line in sent.stdout.splitlines():
         answer = json.loads(line)
-        print(f"  {answer['outcome']:<10} {answer['file']} {answer.get('detail', '')}".rstrip())
+        label = OUTCOMES.get(answer["outcome"], answer["outcome"])
+        print(f"  {label:<11} {answer['file']} {answer.get('detail', '')}".rstrip())
         if "id" in answer and answer["outcome"] in ("accepted", "duplicate"):
             waiting[answer["id"]] = answer["file"]
     end = time.monotonic() + ARRIVE_SECONDS
@@ -114,21 +115,21 @@ def submit(env: dict[str, str]) -> bool:
         time.sleep(0.1)
     for name in waiting.values():
         print(f"  toujours en attente : {name}")
-    return not waiting
+    return not waiting and sent.returncode == 0
 
 
 def show(url: str) -> None:
     """Print what was found and the addresses to open."""
     everything = get(f"{url}/api/v1/search?size=1")
     print(f"\n{everything['total']} notes indexées. Par thème, pays et poste :")
-    for facet in ("theme", "country", "post"):
-        counts = ", ".join(f"{c['value']} {c['count']}" for c in everything["facets"][facet][:12])
-        print(f"  {facet:<8} {counts}")
+    for facet, label in (("theme", "thèmes"), ("country", "pays"), ("post", "postes")):
+        counts = ", ".join(f"{c['value']} {c['count']}" for c in everything["facets"][facet])
+        print(f"  {label:<8} {counts}")
     for words in ("âge de la retraite", "médicaments prix négociés", "plateformes livreurs"):
         page = get(f"{url}/api/v1/search?{urllib.parse.urlencode({'q': words, 'size': 3})}")
         print(f"\n  « {words} » : {page['total']} en {page['took_ms']} ms")
         for hit in page["hits"]:
-            print(f"    {hit['subject'][:90]}")
+            print(f"    {textwrap.shorten(hit['subject'], 90, placeholder=' …')}")
             for tag in hit["themes"][:1]:
                 evidence = ", ".join(f"« {e['text']} »" for e in tag["evidence"][:3])
                 print(f"      {tag['theme']} {tag['score']:.2f} : {evidence}")

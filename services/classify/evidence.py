@@ -43,10 +43,14 @@ class Found:
 def evidence(found: Sequence[Found]) -> tuple[Evidence, ...]:
     """The best passages, distinct ones first, then the heavier, the subject's, the earlier."""
     ranked = sorted(found, key=lambda one: (-one.weight, one.field == "body", one.first))
+    # One term may speak for several sub-themes of a theme: the passage is shown once.
+    once: dict[tuple[str, int, int], Found] = {}
+    for one in ranked:
+        once.setdefault((one.field, one.first, one.last), one)
     seen: set[tuple[str, str]] = set()
     firsts: list[Found] = []
     others: list[Found] = []
-    for one in ranked:
+    for one in once.values():
         (others if (one.key, one.source) in seen else firsts).append(one)
         seen.add((one.key, one.source))
         if len(firsts) >= MOST:

@@ -7,6 +7,7 @@ found; 2 wrong use; 3 the service cannot be reached.
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from typing import NoReturn
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from services.cli import classify, search, serve, submit, trace
 from services.cli.client import Unreachable
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.settings import Settings
 
 app = typer.Typer(
     name="valise",
@@ -33,13 +35,8 @@ app.command("run")(serve.run)
 
 def main() -> NoReturn:
     """Run the command and end the process with its exit code."""
-    logging.basicConfig(
-        level=os.environ.get("VALISE_LOG_LEVEL", "INFO"),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        set_up_logging(os.environ)
         app()
     except Misconfigured as error:
         fail(str(error), 2)
@@ -50,6 +47,18 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)
+
+
+def set_up_logging(env: Mapping[str, str]) -> None:
+    """Log to standard error, with the zone in every time. Raises Misconfigured."""
+    logging.basicConfig(
+        level=Settings.from_env({"VALISE_LOG_LEVEL": env.get("VALISE_LOG_LEVEL", "")}).log_level,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+        stream=sys.stderr,
+    )
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -61,6 +61,8 @@ def problem_text(problem: dict[str, Any]) -> str:
     """A problem document as one line."""
     text = str(problem.get("detail") or problem.get("title") or "erreur sans explication")
     fields = [
-        f"{error.get('field')} : {error.get('detail')}" for error in problem.get("errors") or []
+        f"{error.get('field')} : {error.get('detail')}"
+        for error in problem.get("errors") or []
+        if str(error.get("detail")) not in text
     ]
     return f"{text} ({' ; '.join(fields)})" if fields else text

@@ -14,9 +14,14 @@ from services.cli.labels import countries, themes
 
 Several = list[str] | None
 
+WORDS = (
+    'Mots cherchés ; entre apostrophes pour une "expression" ou une exclusion : '
+    "'retraite -Chine'."
+)
+
 
 def search(
-    words: Annotated[list[str] | None, typer.Argument(help="Mots cherchés.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help=WORDS)] = None,
     theme: Annotated[Several, typer.Option(help="Thème (répétable).")] = None,
     subtheme: Annotated[Several, typer.Option(help="Sous-thème (répétable).")] = None,
     country: Annotated[Several, typer.Option(help="Pays dont parle la note (code ISO).")] = None,

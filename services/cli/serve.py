@@ -39,9 +39,12 @@ def serve(
         )
     if data is not None:
         settings = settings.model_copy(update={"data": data})
-    from services import embedded  # noqa: PLC0415  (its engines load only where it is served)
+    # The engines load only where they are served: the client commands do without them.
+    from services import embedded  # noqa: PLC0415
+    from services.runtime import web  # noqa: PLC0415
 
-    embedded.serve(settings, host, port)
+    with web.listen(host, port) as listener:
+        embedded.serve(settings, listener)
 
 
 def run(
@@ -56,8 +59,9 @@ def run(
             "« valise run » demande VALISE_KAFKA, VALISE_ELASTICSEARCH et VALISE_DATABASE ; "
             "sans eux, lancer « valise serve »"
         )
-    from importlib import import_module  # noqa: PLC0415  (each service has its own libraries)
+    from importlib import import_module  # noqa: PLC0415
 
     from services.runtime import web  # noqa: PLC0415
 
-    web.serve(import_module(f"services.{service.value}.app").create(settings), host, port)
+    with web.listen(host, port) as listener:
+        web.serve(import_module(f"services.{service.value}.app").create(settings), listener)

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -79,7 +79,7 @@ def submit(
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         task = progress.add_task("Envoi", total=sum(map(documents_in, paths)))
-        sources = (
+        sources = _once(
             result for path in paths for result in _drafts(path, post or "", genre, overrides)
         )
         for result in _in_order(pool, http, sources):
@@ -148,6 +148,27 @@ def _drafts(
             yield Result(source, "refused", f"format non pris en charge (acceptés : {known})")
     except (OSError, ValueError) as error:
         yield Result(source, "refused", str(error))
+
+
+def _once(drafts: Iterable[Draft | Result]) -> Iterator[Draft | Result]:
+    """The same drafts; a text whose file's name gives a reference for the second time is refused.
+
+    Else it would be chance which of two files of one name becomes the note.
+    """
+    taken: dict[str, str] = {}
+    for draft in drafts:
+        if isinstance(draft, Draft) and isinstance(draft.payload, dict):
+            reference = str(draft.payload["reference"])
+            first = taken.setdefault(reference, draft.source)
+            if first != draft.source:
+                yield Result(
+                    draft.source,
+                    "refused",
+                    f"la référence « {reference} », tirée du nom du fichier, est déjà celle de "
+                    f"{first} : renommer le fichier, ou l'envoyer seul avec --reference",
+                )
+                continue
+        yield draft
 
 
 def text_draft(path: Path, post: str, genre: Genre, overrides: dict[str, str]) -> Draft:

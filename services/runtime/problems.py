@@ -98,6 +98,12 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _without_the_frameworks_own(answers: dict[str, Any]) -> None:
+    """Drop the 422 that FastAPI documents by itself: it is never answered in that form."""
+    if "HTTPValidationError" in str(answers.get("422", {}).get("content", {})):
+        del answers["422"]
+
+
 def install(app: FastAPI) -> None:
     """Have every error of the application answered as a problem, the framework's own included."""
     documented = app.openapi
@@ -106,6 +112,11 @@ def install(app: FastAPI) -> None:
         document = documented()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.setdefault("Problem", Problem.model_json_schema())
+        for operations in document.get("paths", {}).values():
+            for operation in operations.values():
+                _without_the_frameworks_own(operation.get("responses", {}))
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         return document
 
     app.openapi = with_problem  # type: ignore[method-assign]

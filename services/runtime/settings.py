@@ -34,7 +34,7 @@ class Settings(BaseModel):
     max_ndjson_bytes: int = Field(default=256 * MEGABYTE, ge=1_000)
     stall_seconds: float = Field(default=60.0, gt=0)
     session_timeout_ms: int = Field(default=10_000, ge=1_000, le=300_000)
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/\s]+")
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod
@@ -45,6 +45,8 @@ class Settings(BaseModel):
             for name in cls.model_fields
             if env.get(PREFIX + name.upper())
         }
+        if "log_level" in given:
+            given["log_level"] = given["log_level"].upper()
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Text files as notes: subject from the first line that says something, body whole."""
+"""Text files as notes: subject from the first line that says something, body from the rest."""
 
 import codecs
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _HEADING = "#"
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """What a text or Markdown file says."""
+    """What a text or Markdown file says; a file of one line has it as subject and as body."""
 
     subject: str
     body: str
@@ -29,10 +29,13 @@ def parse(content: bytes) -> TextFile:
     Raises ValueError, in French, where there is no text in them.
     """
     text = _decode(content)
-    for line in text.splitlines():
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
         subject = line.strip().lstrip(_HEADING).strip()
         if subject:
-            return TextFile(subject=subject[:MAX_SUBJECT], body=text)
+            rest = "".join(lines[number:]).strip("\r\n")
+            whole = len(subject) > MAX_SUBJECT or not rest.strip()
+            return TextFile(subject=subject[:MAX_SUBJECT], body=text if whole else rest)
     raise ValueError("le fichier ne contient pas de texte")
 
 

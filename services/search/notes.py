@@ -121,8 +121,8 @@ def unknown_note() -> ProblemError:
     return ProblemError(
         404,
         "Note introuvable",
-        "Aucune note consultable ne porte cet identifiant. Une note qui vient d'être déposée "
-        "n'est consultable qu'une fois indexée.",
+        "Aucune note reçue ne porte cet identifiant, ou elle ne vous est pas accessible. Une note "
+        "tout juste reçue ne se lit qu'une fois indexée ; son parcours, lui, se suit aussitôt.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Text files: a subject from the first line that says something, the body whole."""
+"""Text files: a subject from the first line that says something, the body from the rest."""
 
 import codecs
 from pathlib import Path
@@ -11,12 +11,18 @@ from schemas.note import MAX_SUBJECT
 from services.runtime import text_files
 
 
-def test_the_first_line_is_the_subject_and_the_body_is_whole(tmp_path: Path) -> None:
+def test_the_first_line_is_the_subject_and_the_rest_is_the_body(tmp_path: Path) -> None:
     path = tmp_path / "note.md"
-    path.write_text("\n\n# Réforme des retraites \n\nLe rapport.\n", encoding="utf-8")
+    path.write_text("\n\n# Réforme des retraites \n\n  Le rapport.\nFin.\n", encoding="utf-8")
     text = text_files.read(path)
     assert text.subject == "Réforme des retraites"
-    assert text.body == "\n\n# Réforme des retraites \n\nLe rapport.\n"
+    assert text.body == "  Le rapport.\nFin."
+
+
+def test_a_brief_of_one_line_is_its_own_body() -> None:
+    text = text_files.parse("Grève à Londres.\n".encode())
+    assert text.subject == "Grève à Londres."
+    assert text.body == "Grève à Londres.\n"
 
 
 @pytest.mark.parametrize(
@@ -57,4 +63,6 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     except ValueError:
         return
     assert text.subject.strip()
-    assert text.subject in text.body
+    assert text.body.strip()
+    for word in text.subject.split() + text.body.split():
+        assert word in text_files._decode(content)

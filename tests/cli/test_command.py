@@ -1,13 +1,14 @@
 """The command without a server: wrong use, no service, reading files."""
 
+import socket
 import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from services.cli.submit import expand, plural, summary
-from tests.pipeline.deployments import VALISE, free_port
+from services.cli.submit import Draft, Result, _once, expand, plural, summary
+from tests.pipeline.deployments import VALISE, Process, free_port
 
 
 def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -109,3 +110,65 @@ def test_the_summary_counts_in_french() -> None:
     assert summary(counts) == "5 documents : 2 acceptées, 2 en conflit, 1 refusée"
     assert summary(Counter()) == "0 document : rien à envoyer"
     assert plural("déjà reçue", 3) == "déjà reçues"
+
+
+def test_the_client_commands_load_no_engine_and_no_web_framework() -> None:
+    loaded = subprocess.run(
+        [Path(VALISE).parent / "python", "-c", "import sys, services.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    heavy = {"fastapi", "uvicorn", "sqlalchemy", "spacy", "tantivy", "elasticsearch", "faststream"}
+    assert not heavy & set(loaded)
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        refused = run("serve", "--data", str(tmp_path / "data"), "--port", port)
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert port in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_damaged_log_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "log.sqlite3").write_text("pas une base de données" * 100)
+    refused = run("serve", "--data", str(tmp_path), "--port", "0")
+    assert refused.returncode == 3
+    assert "Traceback" not in refused.stderr
+    assert "log.sqlite3" in refused.stderr.strip().splitlines()[-1]
+
+
+def test_the_service_ends_at_sigterm_with_code_0(tmp_path: Path) -> None:
+    server = Process(tmp_path, "serve", ["serve", "--data", str(tmp_path / "data")], {})
+    server.start()
+    try:
+        server.wait_ready()
+        assert server.terminate() == 0
+    finally:
+        server.end()
+
+
+@pytest.mark.parametrize("level", ["info", "INFO"])
+def test_the_log_level_may_be_in_any_case(level: str) -> None:
+    assert run("--help", VALISE_LOG_LEVEL=level).returncode == 0
+
+
+def test_a_wrong_log_level_is_one_line() -> None:
+    refused = run("classify", VALISE_LOG_LEVEL="bavard")
+    assert refused.returncode == 2
+    assert "VALISE_LOG_LEVEL" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_two_files_that_give_one_reference_are_not_left_to_chance(tmp_path: Path) -> None:
+    first = Draft("a/note.txt", {"reference": "note"})
+    second = Draft("b/note.txt", {"reference": "note"})
+    kept, refused = _once([first, second])
+    assert kept is first
+    assert isinstance(refused, Result)
+    assert "a/note.txt" in refused.detail
