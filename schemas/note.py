@@ -27,17 +27,37 @@ _UNWANTED = re.compile(
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACES = re.compile(r"\s+")
 
+MOST_MARKS = 30
+"""Combining marks in a row: the limit of Unicode's Stream-Safe Text Format (UAX 15). No language
+needs as many, and putting a longer run in order takes time with its square."""
+
+
+def _combining_ranges() -> str:
+    """All combining characters (canonical class above 0), as the inside of a character class."""
+    codes = {code for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code))}
+    starts = sorted(code for code in codes if code - 1 not in codes)
+    ends = sorted(code for code in codes if code + 1 not in codes)
+    return "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in zip(starts, ends, strict=True))
+
+
+_TOO_MANY_MARKS = re.compile(f"[{_combining_ranges()}]{{{MOST_MARKS + 1}}}")
+
 
 def normalise_text(text: str) -> str:
     """The text as it is stored: NFC, `\\n` line ends, without control or bidi override characters.
 
-    Idempotent. Raises ValueError on a lone surrogate, which no UTF-8 can carry.
+    Idempotent. Raises ValueError on a lone surrogate, which no UTF-8 can carry, and on more than
+    MOST_MARKS combining marks in a row.
     """
+    if text.isascii():
+        return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError("caractère Unicode invalide (demi-code isolé)") from error
     text = _UNWANTED.sub("", _LINE_ENDS.sub("\n", text))
+    if _TOO_MANY_MARKS.search(text):
+        raise ValueError(f"plus de {MOST_MARKS} signes diacritiques de suite")
     return unicodedata.normalize("NFC", text)
 
 

@@ -8,20 +8,21 @@ can always be rebuilt from the log.
 import asyncio
 import fcntl
 import logging
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from schemas.topics import ALL
 from services.ingest import app as ingest
-from services.runtime import problems, web
+from services.runtime import metrics, problems, web
+from services.runtime.child import Child
+from services.runtime.disk import Disk
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.health import health_router
 from services.runtime.log.sqlite import SqliteLog
@@ -32,10 +33,12 @@ from services.search.index.embedded import TantivyIndex
 
 logger = logging.getLogger("valise.embedded")
 
-CHILD_EXIT_SECONDS = 8.0
+LOCAL_NAMES = ("127.0.0.1", "localhost")
+"""By which a browser on this machine names the service. Another name in a request's Host header is
+a web page elsewhere that had its own name lead here (DNS rebinding): it gets nothing."""
+
+FIRST_COMPACT_SECONDS = 300.0
 COMPACT_SECONDS = 24 * 3600.0
-RESTART_SECONDS = 1.0
-"""Between the end of a classify process that failed and the start of the next."""
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
@@ -75,7 +78,8 @@ def create(settings: Settings) -> FastAPI:
     log = SqliteLog(settings.data / "log.sqlite3")
     registry = Registry(settings.registry_url)
     index = TantivyIndex(settings.data / "index")
-    classifier = ClassifyProcess(settings)
+    disk = Disk(settings.data, settings.disk_low_bytes)
+    classifier = Child("services.classify.child", {"VALISE_DATA": str(settings.data.resolve())})
     ingesting = ingest.Ingest(registry, log, settings)
     workers = search.workers(log, index, registry, settings)
 
@@ -87,16 +91,18 @@ def create(settings: Settings) -> FastAPI:
         for worker in workers:
             worker.subscribe()
         await log.start()
+        await classifier.start()
         try:
-            async with classifier, ingesting, background(compact_daily(log)):
+            async with ingesting, background(compact_daily(log)), background(disk.watch()):
                 yield
         finally:
-            await log.stop()
+            await asyncio.gather(classifier.stop(), log.stop())
             await index.stop()
             await asyncio.to_thread(registry.close)
 
     app = FastAPI(title="Valise", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(settings))
     for router in (
         health_router(
             live={
@@ -112,13 +118,22 @@ def create(settings: Settings) -> FastAPI:
                 "index": index.ready,
                 "registry": lambda: aside(registry.ready),
             },
+            warn={"disk": disk.warning},
         ),
-        *ingest.routers(ingesting, settings),
         *search.routers(index, registry, settings),
     ):
         app.include_router(router)
+    for router in ingest.routers(ingesting, settings):
+        app.include_router(router, dependencies=[Depends(disk.admit)])
+    metrics.install(app, workers, folder=settings.data, elsewhere=classifier.figures)
     search.install_pages(app)
     return app
+
+
+def trusted_hosts(settings: Settings) -> list[str]:
+    """The names under which the service answers: this machine's own, and its public one."""
+    public = urlsplit(settings.public_url).hostname
+    return sorted({*LOCAL_NAMES, *([public] if public else [])})
 
 
 @asynccontextmanager
@@ -134,9 +149,14 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def compact_daily(log: SqliteLog) -> None:
-    """Drops superseded events from the log once a day, as Kafka's cleaner does by itself."""
+    """Drops superseded events from the log once a day, as Kafka's cleaner does by itself.
+
+    The first time soon after the start: a service that is started each morning compacts too.
+    """
+    wait = FIRST_COMPACT_SECONDS
     while True:
-        await asyncio.sleep(COMPACT_SECONDS)
+        await asyncio.sleep(wait)
+        wait = COMPACT_SECONDS
         for topic in ALL:
             try:
                 dropped = await log.compact(topic.name)
@@ -144,59 +164,3 @@ async def compact_daily(log: SqliteLog) -> None:
                 logger.warning("%s not compacted: %s", topic.name, error.reason)
             else:
                 logger.info("%s compacted: %d records dropped", topic.name, dropped)
-
-
-class ClassifyProcess:
-    """The classify child: started, started again when it ends by itself, ended with us.
-
-    Its standard input is a pipe from this process: should this process be killed, the child reads
-    the end of the pipe and exits.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._start()
-        self._task = asyncio.create_task(self._keep_alive(), name="classify process")
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        if self._process is not None:
-            await asyncio.to_thread(_end, self._process)
-
-    async def health(self) -> str | None:
-        """None while the child runs, else why it does not."""
-        if self._process is None:
-            return "the classify process has not been started"
-        code = self._process.poll()
-        return None if code is None else f"the classify process ended with code {code}"
-
-    def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "services.classify.child"],
-            stdin=subprocess.PIPE,
-            env={**os.environ, "VALISE_DATA": str(self._settings.data.resolve())},
-        )
-        logger.info("classify process %d started", self._process.pid)
-
-    async def _keep_alive(self) -> None:
-        while True:
-            await asyncio.sleep(RESTART_SECONDS)
-            if self._process is not None and self._process.poll() is not None:
-                logger.error("classify process ended (%d): starting it again", self._process.poll())
-                self._start()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(CHILD_EXIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -100,6 +100,7 @@ def submit(env: dict[str, str]) -> bool:
         check=False,
     )
     waiting = {}
+    parked: list[str] = []
     for line in sent.stdout.splitlines():
         answer = json.loads(line)
         label = OUTCOMES.get(answer["outcome"], answer["outcome"])
@@ -110,12 +111,16 @@ def submit(env: dict[str, str]) -> bool:
     while waiting and time.monotonic() < end:
         for note in list(waiting):
             state = get(f"{env['VALISE_URL']}/api/v1/notes/{note}/trace")["state"]
-            if state in ("indexed", "withdrawn", "parked"):
+            if state == "parked":
+                parked.append(waiting.pop(note))
+            elif state in ("indexed", "withdrawn"):
                 del waiting[note]
         time.sleep(0.1)
     for name in waiting.values():
         print(f"  toujours en attente : {name}")
-    return not waiting and sent.returncode == 0
+    for name in parked:
+        print(f"  mise à l'écart : {name}")
+    return not waiting and not parked and sent.returncode == 0
 
 
 def show(url: str) -> None:

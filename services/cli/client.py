@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from services.runtime.errors import Misconfigured
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
@@ -21,9 +23,17 @@ def url() -> str:
 
 def client() -> httpx.Client:
     """A client of the service, with the key of VALISE_KEY where there is one."""
-    key = os.environ.get("VALISE_KEY")
+    key = os.environ.get("VALISE_KEY", "")
+    if not key.isascii() or not key.isprintable():
+        raise Misconfigured("VALISE_KEY: a key is made of plain printable characters")
+    try:
+        base = httpx.URL(url())
+    except httpx.InvalidURL as error:
+        raise Misconfigured(f"VALISE_URL: {error}") from None
+    if base.scheme not in ("http", "https") or not base.host:
+        raise Misconfigured("VALISE_URL: an address like http://127.0.0.1:8000 is needed")
     return httpx.Client(
-        base_url=url(),
+        base_url=base,
         timeout=TIMEOUT,
         headers={"Authorization": f"Bearer {key}"} if key else {},
         # A proxy meant for the outside has no business with an embedded service on this machine.

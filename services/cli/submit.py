@@ -106,7 +106,7 @@ def expand(files: list[Path]) -> tuple[list[Path], list[Result]]:
         elif given.is_file():
             paths.append(given)
         else:
-            missing.append(Result(str(given), "refused", "fichier introuvable"))
+            missing.append(Result(shown(given), "refused", "fichier introuvable"))
     return paths, missing
 
 
@@ -122,16 +122,18 @@ def _check(
         raise typer.BadParameter("--subject et --reference ne valent que pour un seul fichier")
     if day is not None:
         try:
-            date.fromisoformat(day)
+            written = date.fromisoformat(day).isoformat()
         except ValueError:
-            raise typer.BadParameter(f"date invalide : {day} (AAAA-MM-JJ)") from None
+            written = ""
+        if written != day:
+            raise typer.BadParameter(f"date invalide : {day} (AAAA-MM-JJ)")
 
 
 def _drafts(
     path: Path, post: str, genre: Genre, overrides: dict[str, str]
 ) -> Iterator[Draft | Result]:
     """The notes in one file, or why it cannot be sent."""
-    source = str(path)
+    source = shown(path)
     ending = path.suffix.lower()
     try:
         if ending in TEXT_ENDINGS:
@@ -173,6 +175,10 @@ def _once(drafts: Iterable[Draft | Result]) -> Iterator[Draft | Result]:
 
 def text_draft(path: Path, post: str, genre: Genre, overrides: dict[str, str]) -> Draft:
     """The note in a text file. Raises ValueError where it has no text, OSError unreadable."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise ValueError("le nom du fichier n'est pas en UTF-8 : le renommer") from None
     text = text_files.read(path)
     changed = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date()
     payload = {
@@ -183,7 +189,9 @@ def text_draft(path: Path, post: str, genre: Genre, overrides: dict[str, str]) -
         "subject": text.subject,
         "body": text.body,
     }
-    return Draft(str(path), payload | overrides, defaulted=() if "date" in overrides else ("date",))
+    return Draft(
+        shown(path), payload | overrides, defaulted=() if "date" in overrides else ("date",)
+    )
 
 
 def _in_order(
@@ -203,7 +211,9 @@ def _send(http: httpx.Client, draft: Draft | Result) -> Result:
     if isinstance(draft, Result):
         return draft
     content = (
-        draft.payload if isinstance(draft.payload, bytes) else json.dumps(draft.payload).encode()
+        draft.payload
+        if isinstance(draft.payload, bytes)
+        else json.dumps(draft.payload, ensure_ascii=False).encode()
     )
     headers = {"Content-Type": "application/json"}
     if draft.defaulted:
@@ -263,6 +273,11 @@ def summary(counts: Counter[str]) -> str:
 def plural(words: str, number: int) -> str:
     """French words as they follow that number (`en conflit` does not change)."""
     return f"{words}s" if number > 1 and not words.startswith("en ") else words
+
+
+def shown(path: Path) -> str:
+    """A path that can be printed, whatever bytes its name has."""
+    return str(path).encode("utf-8", "replace").decode()
 
 
 def documents_in(path: Path) -> int:

@@ -24,6 +24,10 @@ from services.runtime.registry import Submission
 MAY_BE_DEFAULTED = frozenset({"date"})
 """Fields that a sender may have guessed: what no one stated is left out of the content hash."""
 
+MAX_ITEMS = 1_000
+"""Of one list: the most that any field of a note may hold. Checked before the note is built, as a
+longer list would have each of its items looked at and complained of."""
+
 MAX_DIGITS = 18
 """Of a number: more than any offset needs, less than what makes reading it slow."""
 
@@ -82,6 +86,13 @@ def read_note(raw: bytes) -> Note:
     fields = _parsed(text)
     if not isinstance(fields, dict):
         raise Refused(_invalid([{"field": "note", "detail": "objet JSON attendu"}]))
+    long = [
+        {"field": _shown(name), "detail": f"plus de {MAX_ITEMS} valeurs"}
+        for name, value in islice(fields.items(), MAX_ITEMS)
+        if isinstance(value, list) and len(value) > MAX_ITEMS
+    ]
+    if long or len(fields) > MAX_ITEMS:
+        raise Refused(_invalid(long or [{"field": "note", "detail": "trop de champs"}]))
     if _ESCAPES.search(text):
         unreadable = [
             {"field": place, "detail": wrong}

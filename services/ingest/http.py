@@ -1,7 +1,8 @@
 """Notes over HTTP: `POST /api/v1/notes`."""
 
-import logging
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -9,22 +10,24 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from schemas.answers import LineAnswer, Problem, Receipt
+from schemas.answers import LineAnswer, Receipt
 from schemas.note import Note
-from services.ingest import answers
+from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, accept, defaulted_fields, traceparent
 from services.ingest.body import JSON, NDJSON, media_type, spooled, whole
 from services.ingest.many import Manner, submit_lines
 from services.ingest.submit import TooLarge, submit
-from services.runtime import problems
+from services.runtime import metrics, problems, tracing
 from services.runtime.log import Log
+from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 DEFAULTED = "Valise-Defaulted"
 """Header that names the fields which the sender guessed (a date taken from a file)."""
+
+TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
+SPAN = f"POST {answers.NOTES}"
 
 
 def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
@@ -40,28 +43,45 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         openapi_extra=_request(),
     )
     async def post_notes(request: Request) -> Response:
-        kind = media_type(request)
+        given = traceparent(request.headers.get(tracing.HEADER))
         try:
+            kind = media_type(request)
             manner = Manner(
                 line_limit=settings.max_body_bytes,
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
-                trace=traceparent(request.headers.get("traceparent")),
+                trace=given,
             )
             if kind == NDJSON:
                 file = await spooled(request, settings.max_ndjson_bytes)
-                return _Streamed(_encoded(submit_lines(registry, log, file, manner)), file)
-            return await _post_one(await whole(request, manner.line_limit), manner)
+                return _Streamed(_encoded(_post_many(file, manner)), file)
+            raw = await whole(request, manner.line_limit)
         except Refused as refusal:
-            return _refused(refusal.problem)
+            return _refused(refusal, given)
+        except ProblemError as error:
+            outcomes.refused(error.problem, given)
+            raise
+        with TIME.time(), tracing.span(outcomes.SERVICE, SPAN, given) as trace:
+            try:
+                return await _post_one(raw, replace(manner, trace=trace))
+            except Refused as refusal:
+                return _refused(refusal, trace)
+
+    async def _post_many(file: IO[bytes], manner: Manner) -> AsyncIterator[LineAnswer]:
+        with tracing.span(outcomes.SERVICE, SPAN, manner.trace) as trace:
+            async for each in submit_lines(registry, log, file, replace(manner, trace=trace)):
+                yield each
 
     async def _post_one(raw: bytes, manner: Manner) -> Response:
-        taken = accept(raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted)
+        # Off the event loop: a large note takes a while to read, others go on meanwhile.
+        taken = await asyncio.to_thread(
+            accept, raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted
+        )
         (result,) = await submit(registry, log, [taken.submission])
         if isinstance(result, TooLarge):
-            return _refused(answers.too_large())
+            return problems.answer(answers.too_large())
         said = answers.conflict(result, taken.submission.event.note)
         if said is not None:
-            return _refused(said)
+            return problems.answer(said)
         receipt = answers.receipt(result, taken.warnings)
         return Response(
             receipt.model_dump_json(by_alias=True),
@@ -90,11 +110,9 @@ async def _encoded(found: AsyncIterator[LineAnswer]) -> AsyncIterator[bytes]:
         yield answer.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
-def _refused(said: Problem) -> Response:
-    """Only names of fields go to the log: a protected document leaves no word of itself there."""
-    fields = ", ".join(str(error["field"]) for error in said.errors or ())
-    logger.info("refused: %d %s", said.status, fields)
-    return problems.answer(said)
+def _refused(refusal: Refused, trace: str | None) -> Response:
+    outcomes.refused(refusal.problem, trace)
+    return problems.answer(refusal.problem)
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
-from services.runtime import problems
+from services.runtime import metrics, problems
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
@@ -18,8 +18,8 @@ from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
 
 GROUP = "search"
-"""The group under which every process of this service reads the dead letters. Notes are read under
-this name and the index's generation: an index that was made anew gets the whole log."""
+"""The beginning of the groups under which this service reads. That of the notes ends in the index's
+generation: an index that was made anew gets the whole log."""
 
 READS = (CLASSIFIED, SUBMITTED_DEAD, CLASSIFIED_DEAD)
 """The topics that it reads, one worker each."""
@@ -56,7 +56,8 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
             log=log,
             topic=letters,
             dead=letters,
-            group=GROUP,
+            # A group per topic: one group over two would rebalance both whenever one joins.
+            group=f"{GROUP}.{letters.name}",
             process=letter_keeper(registry),
             max_records=LETTERS_AT_ONCE,
             stall_seconds=settings.stall_seconds,
@@ -97,6 +98,7 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
             },
         )
     )
+    metrics.install(app, reading)
     for routes in routers(index, registry, settings):
         app.include_router(routes)
     install_pages(app)

@@ -85,6 +85,6 @@ def unchanged(headers: Mapping[str, str], tag: str, since: datetime | None = Non
 def _http_date(text: str) -> datetime | None:
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ crash came between, so that a receipt never says less than what a search shows.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from schemas.answers import State
 from schemas.events import ClassifiedNote, UnreadableEvent, decode
+from services.runtime import metrics, tracing
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.errors import Unprocessable
 from services.runtime.log import Record
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "search"
 DEAD_ENDING = ".dead"
+TIME = metrics.STAGES.labels(SERVICE, "index")
 
 Result = Done | Parked
 Read = ClassifiedNote | UUID | Parked
@@ -39,11 +42,17 @@ def processor(index: Index, registry: Registry) -> Process:
 
     async def process(records: Sequence[Record]) -> Sequence[Result]:
         results: list[Result] = []
-        for kind, group in groupby(map(_read, records), key=type):
-            run = list(group)
+        read = ((record, _read(record)) for record in records)
+        for kind, group in groupby(read, key=lambda pair: type(pair[1])):
+            pairs = list(group)
+            run = [each for _, each in pairs]
             if kind is ClassifiedNote:
                 notes = [note for note in run if isinstance(note, ClassifiedNote)]
-                results += await _index(index, registry, notes)
+                began_ns = time.time_ns()
+                with TIME.time():
+                    done = await _index(index, registry, notes)
+                results += done
+                _trace([record for record, _ in pairs], notes, done, began_ns)
             elif kind is UUID:
                 await index.forget([note_id for note_id in run if isinstance(note_id, UUID)])
                 results += [Done(Applied.WITHDRAWN.value) for _ in run]
@@ -83,7 +92,7 @@ def _read(record: Record) -> Read:
     except UnreadableEvent as error:
         return Parked(f"not an event of notes.classified: {error}")
     if note.note_id != key:
-        return Parked("the event is about another note than its key")
+        return Parked("the event is about another note than its key", note.revision, note.trace)
     return note
 
 
@@ -97,12 +106,38 @@ async def _index(index: Index, registry: Registry, notes: Sequence[ClassifiedNot
     ]
     if marks:
         await aside(registry.mark_indexed, marks)
+    for note, outcome in zip(notes, applied, strict=True):
+        if outcome is Applied.INDEXED:
+            # Two machines' clocks can differ by more than a note's journey.
+            metrics.END_TO_END.observe(max(0.0, (now - note.received_at).total_seconds()))
     return [
-        Parked(f"refused by the index: {outcome.reason}")
+        Parked(f"refused by the index: {outcome.reason}", note.revision, note.trace)
         if isinstance(outcome, Rejected)
-        else Done(outcome.value)
-        for outcome in applied
+        else Done(outcome.value, note.revision, note.trace)
+        for note, outcome in zip(notes, applied, strict=True)
     ]
+
+
+def _trace(
+    records: Sequence[Record],
+    notes: Sequence[ClassifiedNote],
+    results: Sequence[Result],
+    began_ns: int,
+) -> None:
+    """A span for each note of a batch: all took as long as the batch."""
+    for record, note, result in zip(records, notes, results, strict=True):
+        tracing.finished(
+            SERVICE,
+            "index",
+            tracing.parent_of(record, note.trace),
+            began_ns,
+            {
+                "valise.note_id": str(note.note_id),
+                "valise.revision": note.revision,
+                "valise.outcome": result.outcome if isinstance(result, Done) else "parked",
+                "valise.batch": len(records),
+            },
+        )
 
 
 def _state(note: ClassifiedNote) -> State:

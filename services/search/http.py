@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from schemas.answers import NoteView, Problem, SearchPage, Trace
 from schemas.query import Query
-from services.runtime import problems
+from services.runtime import metrics, problems
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -126,7 +126,8 @@ def asked(request: Request) -> Query:
 async def found(index: Index, query: Query) -> Page:
     """The page of a query. Raises ProblemError: 410 for an old cursor, 422 for a foreign one."""
     try:
-        return await index.search(query)
+        with metrics.SEARCH.time():
+            return await index.search(query)
     except CursorExpired:
         raise ProblemError(
             410,

@@ -43,10 +43,16 @@ async def trace_for(reader: Reader, note_id: str, index: Index, registry: Regist
     Raises Unavailable.
     """
     wanted = _id(note_id)
-    event = await index.get(wanted)
+    receipt = await aside(registry.receipt, wanted)
+    try:
+        event = await index.get(wanted)
+    except Unavailable:
+        # The registry knows where the note is, and the index may be what it is waiting for.
+        if receipt is None:
+            raise
+        event = None
     if event is not None and not may_read(reader, event.note):
         raise unknown_note()
-    receipt = await aside(registry.receipt, wanted)
     if receipt is None and event is None:
         raise unknown_note()
     return trace(wanted, receipt, await aside(registry.trace, wanted), event)

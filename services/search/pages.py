@@ -3,6 +3,7 @@
 Server-rendered, no script, nothing from elsewhere: the headers say so to the browser.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -89,7 +90,9 @@ def pages(index: Index, registry: Registry) -> APIRouter:
 
     async def note(request: Request) -> Response:
         event = await notes.note_for(reader_of(request), request.path_params["note_id"], index)
-        return html("note.html", view=note_page(event, await notes.journey(event, registry)))
+        journey = await notes.journey(event, registry)
+        # Off the event loop: a report of hundreds of pages takes a while to lay out.
+        return await asyncio.to_thread(lambda: html("note.html", view=note_page(event, journey)))
 
     async def feeds(request: Request) -> Response:
         page = await found(index, Query(reader=reader_of(request), size=1))

@@ -80,6 +80,10 @@ class Parameter:
     known: Callable[[], Iterable[str]] | None = None
 
 
+MOST_ERRORS = 10
+"""What an answer tells of a wrong query: enough to mend it, whatever was sent."""
+
+
 def _code(known: Callable[[], Mapping[str, Any]]) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in known():
@@ -225,7 +229,7 @@ def query_of(pairs: Pairs, reader: Reader) -> Query:
             fields[parameter.field] = tuple(read) if parameter.many else read[0]
     errors += _reversed(fields)
     if errors:
-        raise WrongParameters(errors)
+        raise WrongParameters(errors[:MOST_ERRORS])
     fields.setdefault("sort", default_sort(fields.get("words", "")))
     return Query(reader=reader, **fields)
 

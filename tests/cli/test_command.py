@@ -1,10 +1,14 @@
 """The command without a server: wrong use, no service, reading files."""
 
+import os
+import signal
 import socket
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.cli.submit import Draft, Result, _once, expand, plural, summary
@@ -151,6 +155,49 @@ def test_the_service_ends_at_sigterm_with_code_0(tmp_path: Path) -> None:
         assert server.terminate() == 0
     finally:
         server.end()
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.0, 1.6])
+def test_the_service_ends_at_sigterm_while_it_starts(tmp_path: Path, seconds: float) -> None:
+    server = Process(tmp_path, "serve", ["serve", "--data", str(tmp_path / "data")], {})
+    server.start()
+    try:
+        time.sleep(seconds)
+        # Before our handler is there, the signal ends the process as it ends any other.
+        assert server.terminate() in (0, -signal.SIGTERM)
+    finally:
+        server.end()
+
+
+def test_a_web_page_elsewhere_gets_nothing_from_the_service_on_this_machine(tmp_path: Path) -> None:
+    server = Process(tmp_path, "serve", ["serve", "--data", str(tmp_path / "data")], {})
+    server.start()
+    try:
+        server.wait_ready()
+        own = httpx.get(f"{server.url}/api/v1/search")
+        led_here = httpx.get(f"{server.url}/api/v1/search", headers={"Host": "ailleurs.example"})
+        assert (own.status_code, led_here.status_code) == (200, 400)
+    finally:
+        server.end()
+
+
+@pytest.mark.parametrize(
+    "setting", [{"VALISE_URL": "http://[::1"}, {"VALISE_URL": "ftp://x"}, {"VALISE_KEY": "clé"}]
+)
+def test_a_wrong_setting_of_the_client_is_one_line(setting: dict[str, str]) -> None:
+    refused = run("search", "retraites", **setting)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert next(iter(setting)) in refused.stderr
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_alone(
+    tmp_path: Path, nobody: dict[str, str]
+) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("Objet\n\nCorps")
+    refused = run("submit", str(tmp_path), "--post", "berlin", **nobody)
+    assert refused.returncode == 1
+    assert "n'est pas en UTF-8" in refused.stdout
 
 
 @pytest.mark.parametrize("level", ["info", "INFO"])

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from schemas.events import NoteEvent, decode
@@ -101,17 +100,16 @@ async def open_office(data: Path, **settings: Any) -> AsyncIterator[Office]:
 @asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[str]:
     """The address of that application behind a real HTTP server (started and stopped with it)."""
-    server: uvicorn.Server = web.server(app, "127.0.0.1", 0)
-    task = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(30):
-            while not server.started:  # noqa: ASYNC110  (uvicorn offers no event)
-                await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
+    with web.listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        server = web.Server(app)
+        async with app.router.lifespan_context(app):
+            task = asyncio.create_task(server.serve([listener]))
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.should_exit = True
+                await task
 
 
 @pytest.fixture

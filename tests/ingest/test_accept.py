@@ -365,3 +365,19 @@ def test_no_complaint_leaks_english(text: str) -> None:
 def test_notes_dated_today_east_of_here_are_not_to_come() -> None:
     tomorrow = (NOW + timedelta(days=1)).date().isoformat()
     assert accept(raw(date=tomorrow), now=NOW).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"declared_themes": ["x"] * 300_000},
+        {"marked_spans": [{}] * 300_000},
+        {"x": [[]] * 300_000},
+        {f"champ{n}": 1 for n in range(100_000)},
+    ],
+)
+def test_an_endless_list_is_refused_as_a_whole(fields: dict[str, object]) -> None:
+    with pytest.raises(Refused) as refused:
+        read_note(json.dumps(a_note().model_dump(mode="json") | fields).encode())
+    assert refused.value.problem.status == 422
+    assert len(refused.value.problem.errors or ()) == 1

@@ -284,7 +284,7 @@ def test_nothing_but_marks_comes_through_a_highlight(fragment: str) -> None:
     ("address", "status", "said"),
     [
         ("/rien", 404, "Rien ne se trouve à cette adresse"),
-        (f"/notes/{uuid4()}", 404, "Aucune note consultable"),
+        (f"/notes/{uuid4()}", 404, "Aucune note reçue"),
         ("/?theme=sport", 422, "Valeurs possibles"),
         ("/?cursor=nimporte", 422, "n'est pas la suite"),
         ("/static/secret.css", 404, "Rien"),

@@ -111,10 +111,15 @@ class Embedded:
 
     def kill_classify(self) -> None:
         """kill -9 the classify process; the server starts another by itself."""
-        for child in children(self.server.pid):
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"services.classify" in command:
-                os.kill(child, signal.SIGKILL)
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            for child in children(self.server.pid):
+                command = Path(f"/proc/{child}/cmdline").read_bytes()
+                if b"services.classify" in command:
+                    os.kill(child, signal.SIGKILL)
+                    return
+            time.sleep(0.05)  # the one killed before has not been replaced yet
+        raise AssertionError("there was no classify process to kill")
 
     def kill_search(self) -> None:
         """kill -9 the server itself: ingest, search and indexing at once."""

@@ -177,3 +177,14 @@ def test_every_data_file_names_its_provenance(name: str) -> None:
 def test_a_release_is_a_positive_integer() -> None:
     with pytest.raises(ValidationError):
         Classification(release=0)
+
+
+@pytest.mark.parametrize("marks", ["\u0301", "\u0301\u0316", "\u0316\u0301\u0334"])
+def test_a_flood_of_combining_marks_is_refused_before_it_costs_anything(marks: str) -> None:
+    # Putting a run of marks in order takes time with its square: these would take an hour.
+    with pytest.raises(ValueError, match="signes diacritiques"):
+        normalise_text("e" + marks * 500_000)
+
+
+def test_as_many_marks_as_any_language_writes_are_kept() -> None:
+    assert normalise_text("e" + "\u0301\u0316" * 15)

@@ -34,6 +34,7 @@ from services.runtime.log import (
     Record,
     Redeliver,
     StopConsuming,
+    kafka_access,
     kafka_logging,
     kafka_settings,
 )
@@ -47,7 +48,7 @@ START_SECONDS = 60.0
 
 PROVISION_SECONDS = 30.0
 
-LAG_SECONDS = 5.0
+LAG_SECONDS = 1.5
 
 GRACE_SECONDS = 4.0
 """What a batch in hand gets to end when the log stops; then it is abandoned and redelivered."""
@@ -97,6 +98,9 @@ class KafkaLog:
                 await admin.start()
                 response = await admin.create_topics(wanted)
         except (KafkaError, OSError, TimeoutError) as error:
+            refused = await kafka_access.refusal(self._settings)
+            if refused:
+                raise Misconfigured(refused) from error
             raise Unavailable(f"Kafka: {error!r}") from error
         finally:
             await admin.close()

@@ -23,7 +23,7 @@ from services.runtime.settings import Settings
 LIMIT_SECONDS = 4.8
 """The whole of a send, connecting included (the port promises 5 s)."""
 
-READY_SECONDS = 2.0
+READY_SECONDS = 1.0
 
 STOP_SECONDS = 2.0
 """What entries under way get when the log stops; whoever appended them is told either way."""

@@ -8,13 +8,14 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from elastic_transport import TransportError
+from elastic_transport import TlsError, TransportError
 from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 
 from schemas.answers import Highlights, Hit
 from schemas.events import ClassifiedNote
 from schemas.query import Query, Sort
-from services.runtime.errors import Unavailable
+from services.runtime import tls
+from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 from services.search.index import (
     CURSOR_MINUTES,
@@ -35,7 +36,7 @@ from services.search.index.highlight import tidy
 from services.search.words import Words, parse
 
 SEARCH_SECONDS = 10
-WRITE_SECONDS = 60
+WRITE_SECONDS = 20
 """A bulk of 8 MB takes a small node some seconds while it merges."""
 SNAPSHOT_SECONDS = 0.5
 """Searches by relevance that start within this time share a point in time: two a second at most
@@ -44,6 +45,7 @@ are alive for ten minutes, however many readers search."""
 _KEEP_ALIVE = f"{CURSOR_MINUTES}m"
 _TRANSIENT = 500
 _TOO_MANY = 429
+_REFUSED = (401, 403)
 _BAD_REQUEST = 400
 _HEALTHY = ("green", "yellow")
 
@@ -52,11 +54,15 @@ class ElasticIndex:
     """The index port on Elasticsearch."""
 
     def __init__(self, settings: Settings) -> None:
-        """`settings.elasticsearch` is the address (several, parted by commas)."""
+        """`settings.elasticsearch` is the address (several, parted by commas).
+
+        Raises Misconfigured where the certificate authority cannot be read.
+        """
         self._names = Names(settings.index)
         self._replicas = settings.index_replicas
         self._client = AsyncElasticsearch(
             [address.strip() for address in (settings.elasticsearch or "").split(",")],
+            **_access(settings),
             request_timeout=SEARCH_SECONDS,
             # Whoever calls decides whether and when to try again.
             max_retries=0,
@@ -74,7 +80,20 @@ class ElasticIndex:
     async def start(self) -> None:
         """Create index and aliases where missing. Raises Misconfigured with what is wrong."""
         async with _translated():
-            self._generation = await ensure_index(self._client, self._names, self._replicas)
+            try:
+                self._generation = await ensure_index(self._client, self._names, self._replicas)
+            except TlsError as error:
+                raise Misconfigured(
+                    f"Elasticsearch's certificate is not trusted (VALISE_ELASTICSEARCH_CA): "
+                    f"{error.message}"
+                ) from error
+            except ApiError as error:
+                if error.status_code in _REFUSED:
+                    raise Misconfigured(
+                        "Elasticsearch refuses VALISE_ELASTICSEARCH_USER and its password: "
+                        f"{error.status_code}"
+                    ) from error
+                raise
 
     async def stop(self) -> None:
         """Close the connections. Cursors go on living in the server."""
@@ -241,6 +260,17 @@ class ElasticIndex:
             return self._snapshot[0]
 
 
+def _access(settings: Settings) -> dict[str, Any]:
+    """How the client signs in and whom it trusts."""
+    access: dict[str, Any] = {}
+    if "https://" in (settings.elasticsearch or ""):
+        access["ssl_context"] = tls.context(settings.elasticsearch_ca, "VALISE_ELASTICSEARCH_CA")
+    if settings.elasticsearch_user and settings.elasticsearch_password:
+        password = settings.elasticsearch_password.get_secret_value()
+        access["basic_auth"] = (settings.elasticsearch_user, password)
+    return access
+
+
 def _hit(hit: dict[str, Any]) -> Hit:
     marked = hit.get("highlight", {})
     highlights = Highlights(
@@ -262,7 +292,8 @@ async def _translated() -> AsyncIterator[None]:
     except NotFoundError as error:
         raise Unavailable(f"the index is missing: {reason(error)}") from error
     except ApiError as error:
-        if error.status_code >= _TRANSIENT or error.status_code == _TOO_MANY:
+        # 401 and 403 too: a password that is being changed passes by itself, and parks nothing.
+        if error.status_code >= _TRANSIENT or error.status_code in (_TOO_MANY, *_REFUSED):
             raise Unavailable(
                 f"Elasticsearch answers {error.status_code}: {reason(error)}"
             ) from error
