@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
+from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.runtime.errors import Misconfigured
 
 PREFIX = "VALISE_"
 MEGABYTE = 1024 * 1024
+
+SECRETS = ("database", "database_password", "kafka_password", "elasticsearch_password")
+"""Settings that may stand in a file: VALISE_…_FILE names it, its last line break is not part."""
 
 
 class Settings(BaseModel):
@@ -24,7 +28,20 @@ class Settings(BaseModel):
     data: Path = Path("valise-data")
     kafka: str | None = None
     elasticsearch: str | None = None
-    database: str | None = None
+    database: str | None = Field(default=None, repr=False)
+    database_password: SecretStr | None = None
+    kafka_security: str = Field(
+        default="PLAINTEXT", pattern=r"^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
+    )
+    kafka_user: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_mechanism: str = Field(
+        default="SCRAM-SHA-512", pattern=r"^(SCRAM-SHA-512|SCRAM-SHA-256|PLAIN)$"
+    )
+    kafka_ca: Path | None = None
+    elasticsearch_user: str | None = None
+    elasticsearch_password: SecretStr | None = None
+    elasticsearch_ca: Path | None = None
     index: str = Field(default="valise-notes", pattern=r"^[a-z][a-z0-9-]{0,80}$")
     topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]{0,80}$")
     replication: int = Field(default=1, ge=1, le=10)
@@ -33,9 +50,11 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(default=8 * MEGABYTE, ge=1_000, le=10 * MEGABYTE)
     max_ndjson_bytes: int = Field(default=256 * MEGABYTE, ge=1_000)
     stall_seconds: float = Field(default=60.0, gt=0)
-    session_timeout_ms: int = Field(default=10_000, ge=1_000, le=300_000)
+    disk_low_bytes: int = Field(default=2048 * MEGABYTE, ge=0)
+    session_timeout_ms: int = Field(default=10_000, ge=6_000, le=300_000)
     public_url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/\s]+")
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: Literal["json", "text"] | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -44,7 +63,7 @@ class Settings(BaseModel):
             name: env[PREFIX + name.upper()]
             for name in cls.model_fields
             if env.get(PREFIX + name.upper())
-        }
+        } | _from_files(env)
         if "log_level" in given:
             given["log_level"] = given["log_level"].upper()
         try:
@@ -64,6 +83,9 @@ class Settings(BaseModel):
                 "VALISE_DATABASE is missing: the distributed deployment keeps its registry in "
                 "PostgreSQL"
             )
+        for complaint in (_kafka(settings), _elasticsearch(settings), _database(settings)):
+            if complaint:
+                raise Misconfigured(complaint)
         return settings
 
     @property
@@ -73,5 +95,90 @@ class Settings(BaseModel):
 
     @property
     def registry_url(self) -> str:
-        """SQLAlchemy URL of the registry."""
+        """SQLAlchemy URL of the registry, with its password."""
+        if self.database and self.database_password:
+            scheme, _, rest = self.database.partition("://")
+            user, _, place = rest.partition("@")
+            return f"{scheme}://{user}:{_quoted(self.database_password)}@{place}"
         return self.database or f"sqlite:///{self.data / 'registry.sqlite3'}"
+
+
+def _quoted(password: SecretStr) -> str:
+    return quote(password.get_secret_value(), safe="")
+
+
+def _from_files(env: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that stand in files. Raises Misconfigured for one that cannot be read."""
+    found = {}
+    for name in SECRETS:
+        setting = PREFIX + name.upper()
+        path = env.get(f"{setting}_FILE")
+        if not path:
+            continue
+        if env.get(setting):
+            raise Misconfigured(f"{setting} and {setting}_FILE are both set: keep one")
+        try:
+            text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+        except OSError as error:
+            raise Misconfigured(f"{setting}_FILE: {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise Misconfigured(f"{setting}_FILE: {path} is not text in UTF-8") from None
+        if not text:
+            raise Misconfigured(f"{setting}_FILE: {path} is empty")
+        found[name] = text
+    return found
+
+
+def _kafka(settings: Settings) -> str | None:
+    """What does not fit together in how Kafka is reached."""
+    protocol = settings.kafka_security
+    signs_in = settings.kafka_user is not None or settings.kafka_password is not None
+    if not settings.kafka and (signs_in or settings.kafka_ca or protocol != "PLAINTEXT"):
+        return "VALISE_KAFKA is missing, though how to reach Kafka is set (VALISE_KAFKA_…)"
+    if protocol.startswith("SASL") and not (settings.kafka_user and settings.kafka_password):
+        return (
+            f"VALISE_KAFKA_SECURITY={protocol} needs VALISE_KAFKA_USER and VALISE_KAFKA_PASSWORD "
+            "(or VALISE_KAFKA_PASSWORD_FILE)"
+        )
+    if signs_in and not protocol.startswith("SASL"):
+        return (
+            "VALISE_KAFKA_USER and VALISE_KAFKA_PASSWORD need VALISE_KAFKA_SECURITY=SASL_SSL "
+            f"(or SASL_PLAINTEXT), not {protocol}"
+        )
+    if settings.kafka_ca and not protocol.endswith("SSL"):
+        return f"VALISE_KAFKA_CA needs VALISE_KAFKA_SECURITY=SASL_SSL or SSL, not {protocol}"
+    return None
+
+
+def _elasticsearch(settings: Settings) -> str | None:
+    """What does not fit together in how Elasticsearch is reached."""
+    given = {
+        "VALISE_ELASTICSEARCH_USER": settings.elasticsearch_user,
+        "VALISE_ELASTICSEARCH_PASSWORD": settings.elasticsearch_password,
+        "VALISE_ELASTICSEARCH_CA": settings.elasticsearch_ca,
+    }
+    used = [name for name, value in given.items() if value]
+    addresses = [each.strip() for each in (settings.elasticsearch or "").split(",")]
+    if any("@" in urlsplit(address).netloc for address in addresses):
+        return (
+            "VALISE_ELASTICSEARCH must not hold user and password: put them into "
+            "VALISE_ELASTICSEARCH_USER and VALISE_ELASTICSEARCH_PASSWORD"
+        )
+    if bool(settings.elasticsearch_user) != bool(settings.elasticsearch_password):
+        return "VALISE_ELASTICSEARCH_USER and VALISE_ELASTICSEARCH_PASSWORD go together"
+    if used and not all(address.startswith("https://") for address in addresses):
+        return f"{used[0]} needs https:// in VALISE_ELASTICSEARCH"
+    return None
+
+
+def _database(settings: Settings) -> str | None:
+    """What does not fit together in how the registry is reached."""
+    if not settings.database_password:
+        return None
+    before, at, _ = (settings.database or "").partition("://")[2].partition("@")
+    if not at or not before or ":" in before:
+        return (
+            "VALISE_DATABASE_PASSWORD needs a user and no password in VALISE_DATABASE: "
+            "postgresql://user@host/name"
+        )
+    return None

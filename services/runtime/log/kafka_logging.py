@@ -63,3 +63,5 @@ def install() -> None:
         if not any(isinstance(handler, Terse) for handler in library.handlers):
             library.addHandler(Terse())
             library.propagate = False
+            # Its debug lines show the bytes of a sign-in, which may be a password.
+            library.setLevel(logging.WARNING)

@@ -4,9 +4,10 @@ from typing import Any
 
 from aiokafka.admin import NewTopic
 from faststream.kafka.security import parse_security
-from faststream.security import BaseSecurity
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from schemas.topics import COMPACTION_LAG_MS, Topic
+from services.runtime import tls
 from services.runtime.errors import Misconfigured
 from services.runtime.log import MAX_ENTRY_BYTES, MAX_HEADER_BYTES
 from services.runtime.settings import Settings
@@ -39,9 +40,28 @@ MAX_POLL_INTERVAL_MS = 300_000
 """A batch may take five minutes; retries wait ten seconds at most and poll again in between."""
 
 
-def security(settings: Settings) -> BaseSecurity | None:  # noqa: ARG001 -- SASL, TLS to come
-    """How to authenticate and encrypt: the one place for it. None: a plain connection."""
-    return None
+MECHANISMS: dict[str, type[SASLPlaintext | SASLScram256 | SASLScram512]] = {
+    "PLAIN": SASLPlaintext,
+    "SCRAM-SHA-256": SASLScram256,
+    "SCRAM-SHA-512": SASLScram512,
+}
+
+
+def security(settings: Settings) -> BaseSecurity | None:
+    """How to authenticate and encrypt: the one place for it. None: a plain connection.
+
+    Raises Misconfigured where the certificate authority cannot be read.
+    """
+    encrypted = settings.kafka_security.endswith("SSL")
+    trust = tls.context(settings.kafka_ca, "VALISE_KAFKA_CA") if encrypted else None
+    if settings.kafka_user and settings.kafka_password:
+        return MECHANISMS[settings.kafka_mechanism](
+            username=settings.kafka_user,
+            password=settings.kafka_password.get_secret_value(),
+            ssl_context=trust,
+            use_ssl=encrypted,
+        )
+    return BaseSecurity(ssl_context=trust, use_ssl=True) if encrypted else None
 
 
 def servers(settings: Settings) -> list[str]:

@@ -1,0 +1,75 @@
+"""`valise provision`: once before the services start, makes tables, topics and index."""
+
+import asyncio
+import os
+import time
+
+import typer
+
+from schemas.topics import ALL
+from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.settings import Settings
+
+WAIT_SECONDS = 2.0
+"""Between two tries while an engine is away."""
+
+
+def provision(
+    wait: float = typer.Option(0.0, min=0, help="Secondes à attendre des moteurs absents."),
+) -> None:
+    """Prépare les moteurs du déploiement réparti : tables, sujets Kafka, index. Peut se répéter."""
+    settings = Settings.from_env(os.environ)
+    if not settings.distributed:
+        raise Misconfigured(
+            "« valise provision » demande VALISE_KAFKA, VALISE_ELASTICSEARCH et VALISE_DATABASE ; "
+            "« valise serve » se prépare tout seul"
+        )
+    for name, prepare in (("registre", _registry), ("sujets", _topics), ("index", _index)):
+        until = time.monotonic() + wait
+        while True:
+            try:
+                typer.echo(f"{name} : {prepare(settings)}")
+                break
+            except Unavailable:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(WAIT_SECONDS)
+
+
+def _registry(settings: Settings) -> str:
+    from services.runtime.registry import Registry  # noqa: PLC0415  (not in every install)
+
+    registry = Registry(settings.registry_url)
+    try:
+        registry.migrate()
+    finally:
+        registry.close()
+    return "tables à jour"
+
+
+def _topics(settings: Settings) -> str:
+    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415
+
+    async def make() -> None:
+        log = KafkaLog(settings)
+        try:
+            await log.provision(ALL)
+        finally:
+            await log.stop()
+
+    asyncio.run(make())
+    return ", ".join(settings.topic_prefix + topic.name for topic in ALL)
+
+
+def _index(settings: Settings) -> str:
+    from services.search.index.elastic import ElasticIndex  # noqa: PLC0415
+
+    async def make() -> str:
+        index = ElasticIndex(settings)
+        try:
+            await index.start()
+            return index.generation
+        finally:
+            await index.stop()
+
+    return asyncio.run(make())

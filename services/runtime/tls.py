@@ -1,0 +1,20 @@
+"""Whom to trust when an engine is reached over TLS: an authority of one's own, or the machine's."""
+
+import ssl
+from pathlib import Path
+
+from services.runtime.errors import Misconfigured
+
+
+def context(authority: Path | None, setting: str) -> ssl.SSLContext:
+    """A client's TLS context that checks the server's certificate and its name.
+
+    `authority` is a PEM file, None for the authorities that the machine trusts. Raises
+    Misconfigured, naming `setting`, where that file cannot be used.
+    """
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except ssl.SSLError:
+        raise Misconfigured(f"{setting}: {authority} holds no certificate in PEM form") from None
+    except OSError as error:
+        raise Misconfigured(f"{setting}: {authority}: {error.strerror}") from None
