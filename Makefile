@@ -4,8 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 NOTES ?= samples/notes.jsonl
 STAMP := .venv/.ready
+COMPOSE ?= $(shell command -v docker-compose || echo docker compose)
 
-.PHONY: help setup demo test test-live lint format engines engines-stop lock clean
+.PHONY: help setup demo test test-live lint format bench bench-full soak engines engines-stop image compose-check lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 22
@@ -39,11 +40,28 @@ format: $(STAMP) ## ruff's formatting and safe mends
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+bench: $(STAMP) ## the benchmarks, short form (docs/benchmarks.md); ROWS="p1 p5" for some
+	@.venv/bin/python -m benchmarks run $(ROWS)
+
+bench-full: $(STAMP) ## the long form: 200,000 notes, five pairs a row
+	@.venv/bin/python -m benchmarks run $(ROWS) --full
+
+soak: $(STAMP) ## faults on engines of its own, an hour (SOAK="--short": outages of 30 s); docs/soak.md
+	@.venv/bin/python -m tools.soak $(SOAK)
+
 engines: $(STAMP) ## real Kafka, Elasticsearch and PostgreSQL on 127.0.0.1; prints the settings
 	@.venv/bin/python tools/engines/engines.py start
 
 engines-stop: ## end them and remove their data
 	@$(PYTHON) tools/engines/engines.py stop
+
+image: ## Valise's image, with Docker or, as root, with buildah (BASE=… another base image)
+	@$(PYTHON) tools/image.py $(if $(BASE),--base $(BASE))
+
+compose-check: $(STAMP) ## what docker-compose and the code say of the compose files
+	$(COMPOSE) -f docker-compose.yml config --quiet
+	$(COMPOSE) -f docker-compose.yml -f compose/scale.yml config --quiet
+	@.venv/bin/python -m pytest -q tests/deployment/test_compose.py
 
 lock: ## write requirements.lock anew (needs uv on PATH)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from schemas.topics import ALL, SUBMITTED, SUBMITTED_DEAD
 from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
-from services.runtime import problems
+from services.runtime import metrics, problems
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.settings import Settings
@@ -59,6 +59,7 @@ def compose(log: Log, settings: Settings) -> FastAPI:
     app.include_router(
         health_router(live={SUBMITTED.name: reading.health}, ready={"log": log.ready})
     )
+    metrics.install(app, [reading])
     return app
 
 

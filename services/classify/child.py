@@ -1,7 +1,7 @@
 """The classify process of the embedded deployment: reads the SQLite log beside the server.
 
-It ends at SIGTERM, and when its parent does: its standard input is a pipe from the parent, whose
-end comes when the parent is gone, however it went.
+It ends at SIGTERM, and when its parent does: its standard input is a line from the parent, whose
+end comes when the parent is gone, however it went. On that line the parent asks for its figures.
 """
 
 import asyncio
@@ -10,15 +10,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 
 from schemas.topics import ALL
 from services.classify.app import worker
 from services.classify.classifier import warm_up
+from services.runtime import logs, metrics, tracing
 from services.runtime.errors import Misconfigured
+from services.runtime.line import answer_until_end
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.settings import Settings
+from services.runtime.worker import Worker
 
 logger = logging.getLogger("valise.classify")
 
@@ -43,7 +47,12 @@ async def _run(path: Path, settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    _watch_parent(loop, stopped)
+    reading: Worker | None = None
+
+    async def figures() -> bytes:
+        return await metrics.exposition([] if reading is None else [reading])
+
+    _watch_parent(loop, stopped, figures)
     await asyncio.to_thread(warm_up)
     if stopped.is_set():
         return 0
@@ -72,21 +81,29 @@ async def _until(stopped: asyncio.Event, health: Callable[[], Awaitable[str | No
     return 0
 
 
-def _watch_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    """Set `stopped` at the end of standard input. A thread: a pipe that no loop can forget."""
+def _watch_parent(
+    loop: asyncio.AbstractEventLoop,
+    stopped: asyncio.Event,
+    figures: Callable[[], Coroutine[None, None, bytes]],
+) -> None:
+    """Set `stopped` at the end of standard input; answer each question on it with our figures.
+
+    A thread: a line that no loop can forget.
+    """
 
     def watch() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        loop.call_soon_threadsafe(stopped.set)
+        answer_until_end(sys.stdin.fileno(), loop, figures)
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stopped.set)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _begin() -> int:
     settings = Settings.from_env(os.environ)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    return main(settings.data, settings)
+    logs.set_up(settings.log_level, settings.log_format or "text", "classify")
+    with tracing.started(os.environ):
+        return main(settings.data, settings)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What classify does with each record of `notes.submitted`: its tags, onto `notes.classified`."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -8,12 +9,14 @@ from uuid import UUID
 from schemas.events import NoteEvent, UnreadableEvent, classified, decode, encode
 from schemas.topics import CLASSIFIED
 from services.classify.classifier import classify
+from services.runtime import metrics, tracing
 from services.runtime.errors import Unprocessable
 from services.runtime.log import Entry, Log, Record
 from services.runtime.worker import Done, Parked, Process
 
 SERVICE = "classify"
 DONE = Done("classified")
+TIME = metrics.STAGES.labels(SERVICE, "classify")
 
 Read = tuple[Entry, Done] | Parked
 
@@ -46,7 +49,7 @@ async def _alone(log: Log, one: Read) -> Done | Parked:
     try:
         await log.append(CLASSIFIED.name, [one[0]])
     except Unprocessable as error:
-        return Parked(error.reason)
+        return Parked(error.reason, one[1].revision, one[1].trace)
     return one[1]
 
 
@@ -64,6 +67,16 @@ def _classified(record: Record) -> Read:
     except UnreadableEvent as error:
         return Parked(f"not an event of notes.submitted: {error}")
     if event.note_id != note_id:
-        return Parked("the event is about another note than its key")
-    value = encode(classified(event, classify(event.note), datetime.now(UTC)))
-    return Entry(key=key, value=value, headers=record.headers), DONE
+        return Parked("the event is about another note than its key", event.revision, event.trace)
+    began_ns = time.time_ns()
+    with TIME.time():
+        value = encode(classified(event, classify(event.note), datetime.now(UTC)))
+    trace = tracing.finished(
+        SERVICE,
+        "classify",
+        tracing.parent_of(record, event.trace),
+        began_ns,
+        {"valise.note_id": str(note_id), "valise.revision": event.revision},
+    )
+    entry = Entry(key=key, value=value, headers={**record.headers, **tracing.headers(trace)})
+    return entry, Done(DONE.outcome, event.revision, event.trace)

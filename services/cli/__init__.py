@@ -1,10 +1,9 @@
-"""The `valise` command: submit, search and trace from a terminal, classify, serve, run.
+"""The `valise` command: submit, search and trace from a terminal, classify, serve, run, provision.
 
 Client commands speak HTTP to `VALISE_URL`. Exit codes: 0 done; 1 something was refused or not
 found; 2 wrong use; 3 the service cannot be reached.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -12,8 +11,9 @@ from typing import NoReturn
 
 import typer
 
-from services.cli import classify, search, serve, submit, trace
+from services.cli import backup, classify, provision, search, serve, submit, trace
 from services.cli.client import Unreachable
+from services.runtime import logs
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 
@@ -31,6 +31,9 @@ app.command("trace")(trace.trace)
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.command("run")(serve.run)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("provision")(provision.provision)
 
 
 def main() -> NoReturn:
@@ -51,14 +54,9 @@ def main() -> NoReturn:
 
 def set_up_logging(env: Mapping[str, str]) -> None:
     """Log to standard error, with the zone in every time. Raises Misconfigured."""
-    logging.basicConfig(
-        level=Settings.from_env({"VALISE_LOG_LEVEL": env.get("VALISE_LOG_LEVEL", "")}).log_level,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
-        stream=sys.stderr,
-    )
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    names = ("VALISE_LOG_LEVEL", "VALISE_LOG_FORMAT")
+    settings = Settings.from_env({name: env.get(name, "") for name in names})
+    logs.set_up(settings.log_level, settings.log_format or "text")
 
 
 def fail(message: str, code: int) -> NoReturn:

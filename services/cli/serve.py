@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.runtime import logs
 from services.runtime.errors import Misconfigured
 from services.runtime.settings import Settings
 
@@ -41,9 +42,9 @@ def serve(
         settings = settings.model_copy(update={"data": data})
     # The engines load only where they are served: the client commands do without them.
     from services import embedded  # noqa: PLC0415
-    from services.runtime import web  # noqa: PLC0415
+    from services.runtime import tracing, web  # noqa: PLC0415
 
-    with web.listen(host, port) as listener:
+    with web.listen(host, port) as listener, tracing.started(os.environ):
         embedded.serve(settings, listener)
 
 
@@ -59,9 +60,10 @@ def run(
             "« valise run » demande VALISE_KAFKA, VALISE_ELASTICSEARCH et VALISE_DATABASE ; "
             "sans eux, lancer « valise serve »"
         )
+    logs.set_up(settings.log_level, settings.log_format or "json", service.value)
     from importlib import import_module  # noqa: PLC0415
 
-    from services.runtime import web  # noqa: PLC0415
+    from services.runtime import tracing, web  # noqa: PLC0415
 
-    with web.listen(host, port) as listener:
+    with web.listen(host, port) as listener, tracing.started(os.environ):
         web.serve(import_module(f"services.{service.value}.app").create(settings), listener)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from schemas.topics import ALL
 from services.ingest import http
 from services.ingest.relay import relay_forever
-from services.runtime import problems
+from services.runtime import metrics, problems
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
@@ -77,6 +77,7 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
             ready={"log": log.ready, "registry": lambda: aside(registry.ready)},
         )
     )
+    metrics.install(app)
     for routes in routers(ingest, settings):
         app.include_router(routes)
     return app

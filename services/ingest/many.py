@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import IO
 
 from schemas.answers import LineAnswer, Problem
-from services.ingest import answers
+from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted, Refused, accept
 from services.ingest.body import Line, lines
 from services.ingest.submit import submit
@@ -51,7 +51,7 @@ async def submit_lines(
     while chunk := await asyncio.to_thread(_read_chunk, source, manner):
         if away is None:
             try:
-                answered = await _submit_chunk(registry, log, chunk)
+                answered = await _submit_chunk(registry, log, chunk, manner.trace)
             except Unavailable as error:
                 logger.warning("unavailable from line %d on: %s", chunk[0][0], error.reason)
                 away = problem(503)
@@ -64,9 +64,14 @@ async def submit_lines(
             yield answer
 
 
-async def _submit_chunk(registry: Registry, log: Log, chunk: Sequence[Read]) -> list[LineAnswer]:
+async def _submit_chunk(
+    registry: Registry, log: Log, chunk: Sequence[Read], trace: str | None
+) -> list[LineAnswer]:
     good = [read.submission for _, read in chunk if isinstance(read, Accepted)]
     results = iter(await submit(registry, log, good)) if good else iter(())
+    for _, read in chunk:
+        if isinstance(read, Problem):
+            outcomes.refused(read, trace)
     return [
         answers.refused_line(number, read)
         if isinstance(read, Problem)

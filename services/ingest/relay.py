@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from schemas.topics import SUBMITTED
+from services.ingest import outcomes
 from services.ingest.appending import append
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
@@ -51,7 +52,7 @@ async def relay_once(registry: Registry, log: Log, *, age: float = AGE_SECONDS) 
     pending = await aside(registry.pending, datetime.now(UTC) - timedelta(seconds=age), limit=BATCH)
     refused = await append(log, SUBMITTED.name, pending)
     for key in refused:
-        logger.error("refused: note %s is too large for the log", key.note_id)
+        outcomes.too_large(str(key.note_id), None)
         await aside(registry.abandon, key)
     written = [each.key for each in pending if each.key not in refused]
     if written:

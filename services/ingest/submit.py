@@ -8,10 +8,12 @@ from typing import TypeVar
 
 from schemas.answers import State
 from schemas.topics import SUBMITTED
+from services.ingest import outcomes
 from services.ingest.appending import append
+from services.runtime import tracing
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
-from services.runtime.registry import Begun, Registry, Submission, aside
+from services.runtime.registry import Begun, Key, Registry, Submission, aside
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +36,18 @@ async def submit(
     Raises Unavailable within ANSWER_SECONDS when registry or log is away: receipts that were begun
     stay pending, and the relay, or the same submission again, finishes them.
     """
+    # Of one request, so of one trace.
+    trace = submissions[0].event.trace if submissions else None
     until = asyncio.get_running_loop().time() + ANSWER_SECONDS
     begun = await _by(until, aside(registry.begin, submissions))
     # A pending duplicate is written too: whoever sent it first may not have come that far.
     waiting = {each.key: each for each in begun if each.event and each.state is State.PENDING}
-    refused = await _by(until, append(log, SUBMITTED.name, list(waiting.values())))
+    refused: set[Key] = set()
+    if waiting:
+        with tracing.span(outcomes.SERVICE, "append", trace) as handed_on:
+            refused = await _by(
+                until, append(log, SUBMITTED.name, list(waiting.values()), handed_on)
+            )
     for key in refused:
         await _by(until, aside(registry.abandon, key))
     written = waiting.keys() - refused
@@ -51,16 +60,13 @@ async def submit(
     results: list[Begun | TooLarge] = []
     for each in begun:
         if each.event and each.key in refused:
+            outcomes.too_large(str(each.note_id), trace)
             results.append(TooLarge())
         elif each.event and each.key in written:
             results.append(replace(each, state=State.RECEIVED))
         else:
             results.append(each)
-    for result in results:
-        if isinstance(result, Begun):
-            logger.info("%s: note %s revision %d", result.outcome, result.note_id, result.revision)
-        else:
-            logger.warning("refused: the log cannot take a note of this size")
+    outcomes.settled([each for each in results if isinstance(each, Begun)], trace)
     return results
 
 

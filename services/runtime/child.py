@@ -18,7 +18,7 @@ from services.runtime.line import Line
 logger = logging.getLogger(__name__)
 
 EXIT_SECONDS = 4.0
-"""From SIGTERM to kill -9: a batch that is cut short is redelivered, a service must stop in time."""
+"""From SIGTERM to kill -9: a batch cut short is redelivered, a service must stop in time."""
 RESTART_SECONDS = 1.0
 """Between the end of a child and the start of the next."""
 SETTLED_SECONDS = 60.0

@@ -16,12 +16,17 @@ OK = "ok"
 
 
 def health_router(
-    *, live: Mapping[str, Check], ready: Mapping[str, Check], limit: float = LIMIT_SECONDS
+    *,
+    live: Mapping[str, Check],
+    ready: Mapping[str, Check],
+    warn: Mapping[str, Check] | None = None,
+    limit: float = LIMIT_SECONDS,
 ) -> APIRouter:
     """`/health/live` and `/health/ready`, each from named checks.
 
     Answers 200, or 503 where a check fails, raises or takes longer than `limit` seconds:
-    `{"status": "ok" | "down", "checks": {name: "ok" | reason}}`.
+    `{"status": "ok" | "down", "checks": {name: "ok" | reason}}`. What the checks of `warn` find
+    stands beside them, under `warnings`, and changes nothing of the verdict.
     """
     router = APIRouter(tags=["health"])
 
@@ -31,7 +36,8 @@ def health_router(
 
     @router.get("/health/ready", summary="Whether this process can serve now")
     async def answer_ready() -> JSONResponse:
-        return _answer(await run_checks(ready, limit))
+        found = await run_checks({**ready, **(warn or {})}, limit)
+        return _answer(found, warn or {})
 
     return router
 
@@ -55,10 +61,13 @@ async def _verdict(check: Check, limit: float) -> str:
     return found or "does not answer"
 
 
-def _answer(verdicts: Mapping[str, str]) -> JSONResponse:
+def _answer(found: Mapping[str, str], warn: Mapping[str, Check] | None = None) -> JSONResponse:
+    verdicts = {name: said for name, said in found.items() if name not in (warn or {})}
+    warnings = {name: said for name, said in found.items() if name not in verdicts}
     well = all(verdict == OK for verdict in verdicts.values())
+    content = {"status": OK if well else "down", "checks": verdicts}
     return JSONResponse(
-        {"status": OK if well else "down", "checks": dict(verdicts)},
+        content | ({"warnings": warnings} if warn else {}),
         status_code=200 if well else 503,
         headers={"Cache-Control": "no-store"},
     )

@@ -10,13 +10,16 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from schemas.topics import Topic
+from services.runtime import metrics
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.errors import Unavailable, Unprocessable
 from services.runtime.log import Log, Record, Redeliver, StopConsuming, Subscription
+from services.runtime.logs import Ended, tell
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +32,14 @@ UNEXPECTED_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A record's one named outcome (classified, indexed, stale, duplicate, withdrawn…)."""
+    """A record's one named outcome (classified, indexed, stale, duplicate, withdrawn…).
+
+    `revision` and `trace` (a traceparent) are for the log, where they are known.
+    """
 
     outcome: str
+    revision: int | None = field(default=None, compare=False)
+    trace: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Parked:
     """A record that can never succeed: goes to the dead-letter topic with this reason."""
 
     reason: str
+    revision: int | None = field(default=None, compare=False)
+    trace: str | None = field(default=None, compare=False)
 
 
 Process = Callable[[Sequence[Record]], Awaitable[Sequence[Done | Parked]]]
@@ -100,12 +110,14 @@ class Worker:
         self._waiting_for: str | None = None
         self._failures = 0
         self._unexpected = 0
+        self._waiting = 0
+        metrics.begin(service, topic.name)
 
     def subscribe(self) -> None:
         """Take this worker's place in its group; records come once the log is started."""
         self._subscription = self._log.subscribe(
             self._topic.name,
-            self._group if isinstance(self._group, str) else self._group(),
+            self._group_name(),
             self._handle,
             max_records=self._max_records,
         )
@@ -130,6 +142,26 @@ class Worker:
             # answers to everybody but this subscription does not.
             behind = 1 if await self._log.ready() else 0
         return self._progress.observe(behind)
+
+    async def seen(self) -> metrics.Seen:
+        """How the worker stands, for whoever scrapes."""
+        lag: int | None = None
+        if self._subscription is not None:
+            with suppress(Unavailable):
+                lag = await self._subscription.lag()
+        return metrics.Seen(
+            service=self.service,
+            topic=self._topic.name,
+            group=self._group_name() if self._subscription is not None else "",
+            up=await self.health() is None,
+            lag=lag,
+            age=self._progress.age(lag),
+            failures=self._failures,
+            waiting=self._waiting,
+        )
+
+    def _group_name(self) -> str:
+        return self._group if isinstance(self._group, str) else self._group()
 
     async def _handle(self, records: Sequence[Record]) -> None:
         """The log's batch handler: returns when every record has its outcome."""
@@ -217,8 +249,22 @@ class Worker:
             await self._log.append(self._dead.name, [letter.entry() for letter in letters])
         except Unprocessable:
             await self._park_each(letters)
-        for letter in letters:
-            logger.warning("%s: parked %s: %s", self.service, letter.origin, letter.reason)
+        metrics.DEAD_LETTERS.labels(self.service, self._topic.name).inc(len(letters))
+        parked = iter(letters)
+        for record, result in zip(records, results, strict=True):
+            if isinstance(result, Parked):
+                letter = next(parked)
+                ended = self._ended(record, result, letter.reason)
+                message = "%s: parked %s: %s"
+                tell(
+                    logger,
+                    logging.WARNING,
+                    [ended],
+                    message,
+                    self.service,
+                    letter.origin,
+                    letter.reason,
+                )
 
     async def _park_each(self, letters: Sequence[DeadLetter]) -> None:
         """One of them does not fit: it alone is parked without its content."""
@@ -231,7 +277,9 @@ class Worker:
     def _again(self, records: Sequence[Record], reason: str) -> Redeliver:
         """Note a transient failure down; what to raise so that the batch comes again."""
         self._failures += 1
+        self._waiting = len(records)
         self.counts["retried"] += len(records)
+        metrics.RETRIED.labels(self.service, self._topic.name).inc(len(records))
         self._progress.wait()
         if reason != self._waiting_for:
             logger.warning("%s: waiting, then trying again: %s", self.service, reason)
@@ -244,13 +292,36 @@ class Worker:
             result.outcome if isinstance(result, Done) else "parked" for result in results
         )
         self.counts.update(outcomes)
+        for outcome, count in outcomes.items():
+            metrics.OUTCOMES.labels(self.service, self._topic.name, outcome).inc(count)
         if self._waiting_for is not None:
             logger.info("%s: going on after %d tries", self.service, self._failures)
             self._waiting_for = None
         self._failures = 0
+        self._waiting = 0
         self._progress.settle(records)
         counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-        logger.info("%s: %s: %s", self.service, self._topic.name, counted)
+        if logger.isEnabledFor(logging.INFO):
+            told = [
+                self._ended(record, result)
+                for record, result in zip(records, results, strict=True)
+                if isinstance(result, Done)
+            ]
+            message = "%s: %s: %s"
+            tell(logger, logging.INFO, told, message, self.service, self._topic.name, counted)
+
+    def _ended(self, record: Record, result: Done | Parked, reason: str | None = None) -> Ended:
+        return Ended(
+            service=self.service,
+            outcome=result.outcome if isinstance(result, Done) else "parked",
+            topic=record.topic,
+            note_id=None if record.key is None else record.key.decode("ascii", "backslashreplace"),
+            revision=result.revision,
+            partition=record.partition,
+            offset=record.offset,
+            reason=reason,
+            trace=result.trace,
+        )
 
 
 class _Progress:
@@ -270,6 +341,7 @@ class _Progress:
         self._waiting_since: float | None = None
         self._behind_since: float | None = None
         self._furthest: dict[int, int] = {}
+        self._content_at = clock()
 
     def begin(self) -> None:
         """A batch, or the next record of one, is taken in hand."""
@@ -286,6 +358,7 @@ class _Progress:
     def settle(self, records: Sequence[Record]) -> None:
         """These records have their outcome."""
         self._waiting_since = None
+        self._content_at = self._clock()
         for record in records:
             if record.offset > self._furthest.get(record.partition, -1):
                 self._furthest[record.partition] = record.offset
@@ -299,6 +372,13 @@ class _Progress:
         if taken < self._stall_seconds:
             return None
         return f"a batch has been in hand for {taken:.0f} s"
+
+    def age(self, behind: int | None) -> float:
+        """Seconds since something was settled or nothing was to be done; 0 while nothing is."""
+        now = self._clock()
+        if behind == 0:
+            self._content_at = now
+        return now - self._content_at
 
     def observe(self, behind: int) -> str | None:
         """Told how many records are to be done: why they should have been; None while well."""

@@ -25,7 +25,7 @@ def own_schema(database: str) -> Iterator[str]:
     """The URL of a new schema of that PostgreSQL database, dropped at the end."""
     name = f"test_{uuid4().hex}"
     url = make_url(database).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {name}"))
     try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
-from itertools import islice
+from itertools import accumulate, islice
 
 from services.search.index import FRAGMENTS, SNIPPET
 from services.search.index.analysis import article_length, folded_form, words, words_as_written
@@ -16,6 +16,11 @@ for what follows."""
 SCANNED = 200_000
 """Characters of a body that are looked through: all of any report seen (73,000) and a bound on
 the time that one hit can take."""
+
+PIECES_KEPT = 50_000
+"""Pieces of text between spaces whose words are remembered from search to search: some 15 MB."""
+LONGEST_KEPT = 100
+"""Characters of a piece that is remembered: longer ones are addresses and mischief."""
 
 Pattern = tuple[tuple[int, str], ...]
 """Stems in a row with their distance from the first: one pair for a word, several for a phrase."""
@@ -34,14 +39,14 @@ class Match:
 class Marker:
     """Marks the passages of texts that match any of the patterns.
 
-    What is learnt about a written word is kept: one marker for all the hits of a page.
+    What is learnt about a piece of text is kept: one marker for all the hits of a page.
     """
 
     def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
         """`stem` gives the stem of a folded word, as in the patterns."""
         self._patterns = patterns
         self._stem = stem
-        self._beginning = _Beginning(patterns, stem)
+        self._openings = _Openings(_Beginning(patterns, stem))
 
     def whole(self, text: str) -> tuple[str, ...]:
         """The whole text with its matches marked; nothing where nothing matches."""
@@ -61,10 +66,18 @@ class Marker:
 
     def find(self, text: str) -> list[Match]:
         """Where the patterns match, in order of their beginning; a phrase is one match."""
+        # No word goes over a space: pieces between spaces can be known by heart, and a text is cut
+        # into them some ten times faster than into words.
+        pieces = text.replace("\n", " ").split(" ")
+        opening = [at for at, piece in enumerate(pieces) if self._openings[piece]]
+        if not opening:
+            return []
+        ends = list(accumulate(map(len, pieces)))
         found = []
-        for written, start in words_as_written(text):
-            for number in self._beginning[written]:
-                end = self._end(text, start, len(written), self._patterns[number])
+        for at in opening:
+            for offset, length, number in self._openings[pieces[at]]:
+                start = ends[at] - len(pieces[at]) + at + offset
+                end = self._end(text, start, length, self._patterns[number])
                 if end is not None:
                     found.append(Match(start, end, number))
         return sorted(found, key=lambda match: (match.start, -match.end))
@@ -85,15 +98,46 @@ class _Beginning(dict[str, tuple[int, ...]]):
 
     def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
         super().__init__()
-        self._patterns = patterns
         self._stem = stem
+        self._by_stem: dict[str, tuple[int, ...]] = {}
+        for number, pattern in enumerate(patterns):
+            first = pattern[0][1]
+            self._by_stem[first] = (*self._by_stem.get(first, ()), number)
 
     def __missing__(self, written: str) -> tuple[int, ...]:
-        stem = self._stem(folded_form(written))
-        numbers = self[written] = tuple(
-            number for number, pattern in enumerate(self._patterns) if pattern[0][1] == stem
-        )
+        numbers = self[written] = self._by_stem.get(self._stem(folded_form(written)), ())
         return numbers
+
+
+class _Openings(dict[str, tuple[tuple[int, int, int], ...]]):
+    """The words of a piece of text that begin a pattern: (offset, length, pattern's number)."""
+
+    def __init__(self, beginning: _Beginning) -> None:
+        super().__init__()
+        self._beginning = beginning
+
+    def __missing__(self, piece: str) -> tuple[tuple[int, int, int], ...]:
+        found = []
+        for written, offset in _pieces[piece]:
+            for number in self._beginning[written]:
+                found.append((offset, len(written), number))
+        openings = self[piece] = tuple(found)
+        return openings
+
+
+class _Pieces(dict[str, tuple[tuple[str, int], ...]]):
+    """The words of each piece of text seen, as they are written, with their offsets."""
+
+    def __missing__(self, piece: str) -> tuple[tuple[str, int], ...]:
+        found = tuple(words_as_written(piece))
+        if len(piece) <= LONGEST_KEPT:
+            if len(self) >= PIECES_KEPT:
+                self.clear()
+            self[piece] = found
+        return found
+
+
+_pieces = _Pieces()
 
 
 def tidy(fragment: str, size: int | None = None) -> str:

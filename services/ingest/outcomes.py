@@ -1,0 +1,65 @@
+"""What became of submissions: each is counted and told under its one outcome."""
+
+import logging
+from collections.abc import Sequence
+
+from schemas.answers import IngestOutcome, Problem
+from schemas.topics import SUBMITTED
+from services.runtime import metrics
+from services.runtime.logs import Ended, tell
+from services.runtime.registry import Begun
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "ingest"
+
+for _outcome in IngestOutcome:
+    metrics.OUTCOMES.labels(SERVICE, SUBMITTED.name, _outcome.value)
+
+
+def settled(results: Sequence[Begun], trace: str | None) -> None:
+    """Submissions that the registry knows: accepted, duplicate or conflict."""
+    for each in results:
+        _count(each.outcome)
+        ended = Ended(
+            SERVICE,
+            each.outcome.value,
+            SUBMITTED.name,
+            note_id=str(each.note_id),
+            revision=each.revision,
+            reason=", ".join(each.differs) or None,
+            trace=trace,
+        )
+        message = "%s: note %s revision %d"
+        tell(logger, logging.INFO, [ended], message, each.outcome, each.note_id, each.revision)
+
+
+def refused(said: Problem, trace: str | None) -> None:
+    """A submission that is no note, or none that can be taken.
+
+    Only names of fields go to the log: a protected document leaves no word of itself there.
+    """
+    _count(IngestOutcome.REFUSED)
+    fields = ", ".join(str(error["field"]) for error in said.errors or ())
+    reason = f"{said.status} {fields}".rstrip()
+    ended = Ended(SERVICE, IngestOutcome.REFUSED.value, SUBMITTED.name, reason=reason, trace=trace)
+    tell(logger, logging.INFO, [ended], "refused: %s", reason)
+
+
+def too_large(note_id: str, trace: str | None) -> None:
+    """A note that the log can never take; nothing of it is kept."""
+    _count(IngestOutcome.REFUSED)
+    reason = "the log cannot take a note of this size"
+    ended = Ended(
+        SERVICE,
+        IngestOutcome.REFUSED.value,
+        SUBMITTED.name,
+        note_id=note_id,
+        reason=reason,
+        trace=trace,
+    )
+    tell(logger, logging.WARNING, [ended], "refused: note %s: %s", note_id, reason)
+
+
+def _count(outcome: IngestOutcome) -> None:
+    metrics.OUTCOMES.labels(SERVICE, SUBMITTED.name, outcome.value).inc()
