@@ -1,0 +1,1 @@
+"""Benchmarks: one module per row of docs/benchmarks.md, each ours against its peer."""
