@@ -152,7 +152,8 @@ def _kill(
             time.sleep(chance.uniform(0, 0.2))
             moment = time.monotonic()
             strike(victim)
-            _until(lambda moment=moment: traffic.moved_after(moment) is not None)
+            # A kill after the last note has been found leaves nothing to be waited for.
+            _until(lambda moment=moment: traffic.moved_after(moment) or traffic.found >= len(notes))
             pauses.append(traffic.moved_after(moment) or 0.0)
         traffic.finish(all_notes=True)
         conclude(seen, deployment, traffic, kept=len(traffic.accepted) == course.notes)
