@@ -26,7 +26,7 @@ from services.runtime.worker import Worker
 
 logger = logging.getLogger("valise.classify")
 
-NICENESS = 10
+NICENESS = 5
 """Below the server's: a search is answered first, notes are classified with what is left."""
 
 LOG_FILE = "log.sqlite3"
