@@ -144,7 +144,7 @@ def test_a_backup_under_load_has_every_note_that_its_registry_calls_received(
     for folder in saved:
         backup.check(folder)
         with closing(sqlite3.connect(folder / "registry.sqlite3")) as registry:
-            rows = registry.execute("SELECT note_id, state FROM receipts").fetchall()
+            rows = registry.execute("SELECT note_id, state FROM revisions").fetchall()
         with closing(sqlite3.connect(folder / "log.sqlite3")) as log:
             keys = {
                 bytes(key).decode().replace("-", "")
