@@ -59,9 +59,16 @@ def normalise_text(text: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError("caractère Unicode invalide (demi-code isolé)") from error
     text = _UNWANTED.sub("", _LINE_ENDS.sub("\n", text))
+    _check_marks(text)
+    text = unicodedata.normalize("NFC", text)
+    # Again: some characters are one mark before and two after.
+    _check_marks(text)
+    return text
+
+
+def _check_marks(text: str) -> None:
     if _MAYBE_TOO_MANY.search(text) and _TOO_MANY_MARKS.search(text):
         raise ValueError(f"plus de {MOST_MARKS} signes diacritiques de suite")
-    return unicodedata.normalize("NFC", text)
 
 
 def normalise_line(text: str) -> str:

@@ -33,7 +33,7 @@ from services.search.index.embedded import TantivyIndex
 
 logger = logging.getLogger("valise.embedded")
 
-LOCAL_NAMES = ("127.0.0.1", "localhost")
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """By which a browser on this machine names the service. Another name in a request's Host header is
 a web page elsewhere that had its own name lead here (DNS rebinding): it gets nothing."""
 
@@ -96,7 +96,7 @@ def create(settings: Settings) -> FastAPI:
             async with ingesting, background(compact_daily(log)), background(disk.watch()):
                 yield
         finally:
-            await asyncio.gather(classifier.stop(), log.stop())
+            await asyncio.gather(classifier.stop(), log.stop(), return_exceptions=True)
             await index.stop()
             await asyncio.to_thread(registry.close)
 

@@ -44,6 +44,7 @@ def backup(
 
         target = log
         with _shown() as told:
+            _needs_a_log(settings)
             counts = _with_log(
                 settings,
                 lambda opened: log_dump.dump(opened, ALL, target, lambda t, n: told(t, n, None)),
@@ -114,6 +115,12 @@ def _load(settings: Settings, source: Path) -> None:
     except log_dump.Damaged as error:
         _refuse(error)
     _say(counts, settings.kafka or settings.data)
+
+
+def _needs_a_log(settings: Settings) -> None:
+    """Raises Misconfigured where the embedded deployment has no log: a wrong folder, perhaps."""
+    if not settings.distributed and not (settings.data / LOG_FILE).is_file():
+        raise Misconfigured(f"il n'y a pas de journal de Valise dans {settings.data}")
 
 
 def _with_log(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:

@@ -223,10 +223,12 @@ def _send(http: httpx.Client, draft: Draft | Result) -> Result:
             response = http.post("/api/v1/notes", content=content, headers=headers)
         except httpx.TransportError as error:
             raise client.unreachable(error) from None
-        if response.status_code not in (429, 503):
+        # A proxy answers 502 or 504 for a service that is being started again.
+        if response.status_code != 429 and response.status_code < 500:
             return _result(draft, response)
         if attempt < TRIES:
-            time.sleep(min(float(response.headers.get("Retry-After", "2")), 10.0))
+            asked = response.headers.get("Retry-After", "")
+            time.sleep(min(float(asked), 10.0) if asked.isdigit() else 2.0)
     raise client.Unreachable(f"le service ne prend pas les notes : {client.detail(response)}")
 
 

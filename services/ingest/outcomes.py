@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from schemas.answers import IngestOutcome, Problem
+from schemas.note import Note
 from schemas.topics import SUBMITTED
 from services.runtime import metrics
 from services.runtime.logs import Ended, tell
@@ -40,10 +41,16 @@ def refused(said: Problem, trace: str | None) -> None:
     Only names of fields go to the log: a protected document leaves no word of itself there.
     """
     _count(IngestOutcome.REFUSED)
-    fields = ", ".join(str(error["field"]) for error in said.errors or ())
+    fields = ", ".join(_known(str(error["field"])) for error in said.errors or ())
     reason = f"{said.status} {fields}".rstrip()
     ended = Ended(SERVICE, IngestOutcome.REFUSED.value, SUBMITTED.name, reason=reason, trace=trace)
     tell(logger, logging.INFO, [ended], "refused: %s", reason)
+
+
+def _known(field: str) -> str:
+    """The field's name where it is one of a note's; another's would be the sender's own words."""
+    name = field.partition(".")[0]
+    return field if name in Note.model_fields and field.isascii() and len(field) < 60 else "?"
 
 
 def too_large(note_id: str, trace: str | None) -> None:

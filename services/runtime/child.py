@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
 from services.runtime.line import Line
 
@@ -50,8 +49,7 @@ class Child:
         """End the child, within EXIT_SECONDS. Never raises."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         if self._process is not None:
             await asyncio.to_thread(_end, self._process)
         if self._line is not None:
@@ -100,7 +98,10 @@ class Child:
                 logger.error("%s: failed %d times in a row, given up", self._module, self._failures)
                 return
             logger.error("%s: ended with code %d, starting it again", self._module, code)
-            self._launch()
+            try:
+                self._launch()
+            except OSError as error:  # no memory, no descriptors: perhaps in a moment
+                logger.error("%s: cannot be started: %s", self._module, error)  # noqa: TRY400
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
 ANSWER_BYTES = 192 * 1024
@@ -56,6 +57,7 @@ def answer_until_end(
     For a thread of its own. On a plain pipe there are no questions, only the end.
     """
     while question := os.read(descriptor, ANSWER_BYTES):
-        with suppress(OSError, RuntimeError, TimeoutError):
+        # Whatever fails, this thread goes on: it is what notices the end.
+        with suppress(Exception, CancelledError):
             given = asyncio.run_coroutine_threadsafe(answer(), loop).result(ANSWER_SECONDS)
             os.write(descriptor, question + given)

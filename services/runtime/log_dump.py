@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def check(source: Path) -> dict[str, int]:
             else:
                 counted[line["topic"]] = counted.get(line["topic"], 0) + 1
             digest.update(raw)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise Damaged(f"{source} n'est pas lisible : {error}") from None
     if foot.get("sha256") != digest.hexdigest():
         raise Damaged(f"{source} n'est pas entier")

@@ -65,7 +65,7 @@ def tell(
     logger: logging.Logger, level: int, ended: Sequence[Ended], message: str, *args: object
 ) -> None:
     """Log how these messages ended: `message` as text, a line for each of them as JSON."""
-    logger.log(level, message, *args, extra={OUTCOMES: ended})
+    logger.log(level, message, *args, extra={OUTCOMES: ended} if ended else None)
 
 
 def set_up(level: str, style: Style, service: str = "valise") -> None:

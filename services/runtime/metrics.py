@@ -5,6 +5,7 @@ when somebody scrapes. Names, labels and alerts are described in docs/observabil
 """
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 OURS = "valise_"
 
@@ -182,7 +185,9 @@ async def _seen(worker: Watched) -> Seen | None:
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
             return await worker.seen()
-    except TimeoutError:
+    except Exception as error:
+        # The other figures are told all the same.
+        logger.warning("a consumer's figures are left out: %s", error or type(error).__name__)
         return None
 
 

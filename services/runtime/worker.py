@@ -10,7 +10,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -128,6 +127,18 @@ class Worker:
         What counts is progress, not an answer to a ping: a worker that waits for an engine which
         is away is well, one that has records to do and finishes none is not.
         """
+        return await self._verdict(await self._behind())
+
+    async def _behind(self) -> int | None:
+        """The lag; None while the log does not tell it."""
+        if self._subscription is None:
+            return None
+        try:
+            return await self._subscription.lag()
+        except Unavailable:
+            return None
+
+    async def _verdict(self, behind: int | None) -> str | None:
         if self._subscription is None:
             return "not subscribed"
         if self._subscription.failure is not None:
@@ -135,9 +146,7 @@ class Worker:
             return f"stopped: {failure or type(failure).__name__}"
         if reason := self._progress.stuck():
             return reason
-        try:
-            behind = await self._subscription.lag()
-        except Unavailable:
+        if behind is None:
             # A log that is away explains itself, and a restart would not bring it back. One that
             # answers to everybody but this subscription does not.
             behind = 1 if await self._log.ready() else 0
@@ -145,15 +154,12 @@ class Worker:
 
     async def seen(self) -> metrics.Seen:
         """How the worker stands, for whoever scrapes."""
-        lag: int | None = None
-        if self._subscription is not None:
-            with suppress(Unavailable):
-                lag = await self._subscription.lag()
+        lag = await self._behind()
         return metrics.Seen(
             service=self.service,
             topic=self._topic.name,
             group=self._group_name() if self._subscription is not None else "",
-            up=await self.health() is None,
+            up=await self._verdict(lag) is None,
             lag=lag,
             age=self._progress.age(lag),
             failures=self._failures,

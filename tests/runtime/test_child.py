@@ -23,7 +23,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_child_that_was_killed_is_started_again_however_often() -> None:
-    child = Child("http.server", {})
+    child = Child("tests.runtime.idle", {})
     await child.start()
     try:
         for _ in range(5):

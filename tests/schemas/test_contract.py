@@ -186,5 +186,11 @@ def test_a_flood_of_combining_marks_is_refused_before_it_costs_anything(marks: s
         normalise_text("e" + marks * 500_000)
 
 
+def test_marks_that_come_apart_into_two_are_counted_as_they_are_stored() -> None:
+    # Else a note would be accepted that cannot be read back.
+    with pytest.raises(ValueError, match="signes diacritiques"):
+        normalise_text("e" + "\u0344" * 20)
+
+
 def test_as_many_marks_as_any_language_writes_are_kept() -> None:
     assert normalise_text("e" + "\u0301\u0316" * 15)
