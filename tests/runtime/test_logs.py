@@ -75,12 +75,13 @@ def test_an_exception_stays_within_its_line(written: tuple[logging.Logger, io.St
     assert "RuntimeError: boum" in str(line["exception"])
 
 
-def test_a_batch_without_outcomes_of_its_own_writes_no_empty_object(
+def test_a_batch_without_outcomes_of_its_own_is_one_line_with_its_message(
     written: tuple[logging.Logger, io.StringIO],
 ) -> None:
     logger, out = written
     tell(logger, logging.INFO, [], "%d done", 0)
-    assert out.getvalue().strip() == ""
+    (line,) = out.getvalue().splitlines()
+    assert json.loads(line)["message"] == "0 done"
 
 
 @pytest.mark.parametrize("odd", [None, "", "nonsense", "00-aa-bb"])
