@@ -202,7 +202,6 @@ def test_the_real_documents_travel_the_whole_way(
         "003": "SOCIEUX+ emplois verts Pérou",
         "004": "conseil d'orientation des retraites EN3S coopérations bilatérales",
     }
-    feed = httpx.get(f"{deployment.search}/feeds/search.json", params={"post": "bruxelles"}).text
     tags: dict[str, dict[str, Any]] = {}
     for number, note in ids.items():
         wait_until(
@@ -215,7 +214,7 @@ def test_the_real_documents_travel_the_whole_way(
             ),
             15,
         )
-        assert note in feed
+        wait_until(lambda note=note: note in feed(deployment), 15)
         tags[number] = httpx.get(f"{deployment.search}/api/v1/notes/{note}").json()
 
     themes = {
@@ -233,6 +232,11 @@ def test_the_real_documents_travel_the_whole_way(
     assert countries["003"].get("ES") in (None, "mentioned")
     assert "retraites" in themes["004"]["protection_sociale"]
     assert {"MA", "ML"} <= countries["004"].keys()
+
+
+def feed(deployment: Deployment) -> str:
+    address = f"{deployment.search}/feeds/search.json"
+    return httpx.get(address, params={"post": "bruxelles"}, timeout=30).text
 
 
 def state(deployment: Deployment, note: str) -> str:
