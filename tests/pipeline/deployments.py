@@ -9,13 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.runtime.registry_kit import own_schema
 
 VALISE = Path(sys.executable).parent / "valise"
 START_SECONDS = 60.0
+LIVE = ("KAFKA", "ELASTICSEARCH", "DATABASE")
 ENGINES = ("VALISE_KAFKA", "VALISE_ELASTICSEARCH", "VALISE_DATABASE")
 
 
@@ -185,6 +188,15 @@ class Distributed:
 
 
 Deployment = Embedded | Distributed
+
+
+def deployment_of(kind: str, folder: Path, name: str, request: pytest.FixtureRequest) -> Deployment:
+    """The `embedded` deployment, or the `distributed` one on the live engines (skips without)."""
+    if kind == "embedded":
+        return Embedded(folder)
+    address = request.getfixturevalue("engine")
+    engines = {f"VALISE_{engine}": address(engine) for engine in LIVE}
+    return Distributed(folder, f"{name}-{uuid4().hex[:8]}", engines)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from services.runtime.log.sqlite import SqliteLog
 from services.runtime.settings import Settings
 from tests.builders import an_event
 from tests.pipeline.corpus import samples
-from tests.pipeline.deployments import Deployment, Distributed, Embedded, running
+from tests.pipeline.deployments import Deployment, Embedded, deployment_of, running
 from tests.pipeline.test_kills import total, wait_until
 
 GOOD = [an_event(Note.model_validate(sample)) for sample in samples()]
@@ -81,16 +81,10 @@ class Pipeline:
 
 @pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.live)])
 def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
-    deployment: Deployment
-    if request.param == "embedded":
-        deployment = Embedded(tmp_path)
+    deployment = deployment_of(request.param, tmp_path, "bad", request)
+    if isinstance(deployment, Embedded):
         settings = Settings(data=deployment.data)
     else:
-        address = request.getfixturevalue("engine")
-        engines = {
-            f"VALISE_{name}": address(name) for name in ("KAFKA", "ELASTICSEARCH", "DATABASE")
-        }
-        deployment = Distributed(tmp_path, f"bad-{uuid4().hex[:8]}", engines)
         settings = Settings.from_env(deployment.env)
     with running(deployment):
         yield Pipeline(deployment, settings)

@@ -14,7 +14,12 @@ import pytest
 
 from schemas.note import note_id
 from tests.pipeline.corpus import SAMPLES, samples
-from tests.pipeline.deployments import VALISE, Deployment, Distributed, Embedded, running
+from tests.pipeline.deployments import (
+    VALISE,
+    Deployment,
+    deployment_of,
+    running,
+)
 from tests.pipeline.test_kills import total, wait_until
 
 ARRIVE_SECONDS = 60.0
@@ -28,15 +33,7 @@ def deployment(
 ) -> Iterator[Deployment]:
     """A deployment with the sample notes in it."""
     folder = tmp_path_factory.mktemp("journey")
-    chosen: Deployment
-    if request.param == "embedded":
-        chosen = Embedded(folder)
-    else:
-        address = request.getfixturevalue("engine")
-        engines = {
-            f"VALISE_{name}": address(name) for name in ("KAFKA", "ELASTICSEARCH", "DATABASE")
-        }
-        chosen = Distributed(folder, f"journey-{uuid4().hex[:8]}", engines)
+    chosen = deployment_of(request.param, folder, "journey", request)
     with running(chosen):
         sent = valise(chosen, "submit", str(SAMPLES))
         assert sent.returncode == 0, sent.stdout + sent.stderr

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ import pytest
 from schemas.note import Note
 from services.classify.classifier import classify
 from tests.pipeline.corpus import many
-from tests.pipeline.deployments import Deployment, Distributed, Embedded, running
+from tests.pipeline.deployments import Deployment, deployment_of, running
 
 NOTES = int(os.environ.get("VALISE_KILL_NOTES", "400"))
 KILLS = int(os.environ.get("VALISE_KILLS", "5"))
@@ -36,16 +35,7 @@ AHEAD = 80
     ]
 )
 def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
-    chosen: Deployment
-    if request.param == "embedded":
-        chosen = Embedded(tmp_path)
-    else:
-        address = request.getfixturevalue("engine")
-        chosen = Distributed(
-            tmp_path,
-            f"kill-{uuid4().hex[:8]}",
-            {f"VALISE_{name}": address(name) for name in ("KAFKA", "ELASTICSEARCH", "DATABASE")},
-        )
+    chosen = deployment_of(request.param, tmp_path, "kill", request)
     with running(chosen):
         yield chosen
 

@@ -3,13 +3,12 @@
 import asyncio
 import shutil
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from elasticsearch import AsyncElasticsearch
 
 from tests.pipeline.corpus import SAMPLES, samples
-from tests.pipeline.deployments import Deployment, Distributed, Embedded, running
+from tests.pipeline.deployments import Deployment, Embedded, deployment_of, running
 from tests.pipeline.test_journey import valise
 from tests.pipeline.test_kills import every_hit, total, wait_until
 
@@ -18,15 +17,7 @@ from tests.pipeline.test_kills import every_hit, total, wait_until
 def test_a_lost_index_is_filled_again_from_the_log(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    deployment: Deployment
-    if kind == "embedded":
-        deployment = Embedded(tmp_path)
-    else:
-        address = request.getfixturevalue("engine")
-        engines = {
-            f"VALISE_{name}": address(name) for name in ("KAFKA", "ELASTICSEARCH", "DATABASE")
-        }
-        deployment = Distributed(tmp_path, f"lost-{uuid4().hex[:8]}", engines)
+    deployment = deployment_of(kind, tmp_path, "lost", request)
     with running(deployment):
         assert valise(deployment, "submit", str(SAMPLES)).returncode == 0
         wait_until(lambda: total(deployment) == len(samples()), 60)
