@@ -17,6 +17,9 @@ from services.runtime.worker import Done, Parked, Process
 SERVICE = "classify"
 DONE = Done("classified")
 TIME = metrics.STAGES.labels(SERVICE, "classify")
+PIECE = 25
+"""Notes classified between two appends: some tenths of a second, so that the log is never waited
+for, and what a piece costs beside its notes is little."""
 
 Read = tuple[Entry, Done] | Parked
 
@@ -29,17 +32,38 @@ def processor(log: Log) -> Process:
     """
 
     async def process(records: Sequence[Record]) -> Sequence[Done | Parked]:
-        # Off the event loop: the log's heartbeats go on while a batch is classified.
-        read = await asyncio.to_thread(lambda: [_classified(record) for record in records])
+        results: list[Done | Parked] = []
+        sending: asyncio.Task[list[Done | Parked]] | None = None
         try:
-            await log.append(
-                CLASSIFIED.name, [one[0] for one in read if not isinstance(one, Parked)]
-            )
-        except Unprocessable:
-            return [await _alone(log, one) for one in read]
-        return [one if isinstance(one, Parked) else one[1] for one in read]
+            for at in range(0, len(records), PIECE):
+                # Off the event loop: the log's heartbeats go on while notes are classified, and the
+                # piece before is on its way to the log.
+                read = await asyncio.to_thread(_all_classified, records[at : at + PIECE])
+                if sending is not None:
+                    results += await sending
+                sending = asyncio.create_task(_append(log, read))
+            if sending is not None:
+                results += await sending
+        finally:
+            if sending is not None and not sending.done():
+                sending.cancel()
+                await asyncio.wait([sending])
+        return results
 
     return process
+
+
+def _all_classified(records: Sequence[Record]) -> list[Read]:
+    return [_classified(record) for record in records]
+
+
+async def _append(log: Log, read: Sequence[Read]) -> list[Done | Parked]:
+    """Append what is not parked; the outcomes. Raises Unavailable."""
+    try:
+        await log.append(CLASSIFIED.name, [one[0] for one in read if not isinstance(one, Parked)])
+    except Unprocessable:
+        return [await _alone(log, one) for one in read]
+    return [one if isinstance(one, Parked) else one[1] for one in read]
 
 
 async def _alone(log: Log, one: Read) -> Done | Parked:

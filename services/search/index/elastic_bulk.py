@@ -20,6 +20,10 @@ from services.search.index import Applied, Rejected
 CHUNK_BYTES = 8 * 1024 * 1024
 """Bytes of one bulk request: Elasticsearch's own advice is 5 to 15 MB, and a node of 1 GB answers
 429 sooner above it."""
+CHUNK_NOTES = 100
+"""And notes of one: half a batch, so that two requests share it."""
+AT_ONCE = 2
+"""Requests under way at once: while the node indexes one, the other is written, sent and read."""
 TRIES = 5
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
@@ -66,13 +70,23 @@ async def write_all(
 ) -> list[Applied | Rejected]:
     """Write the states, no two of the same note; one outcome each, in order.
 
-    Raises Unavailable when some were not taken after several tries.
+    As no note is in two requests, these may pass each other. Raises Unavailable when some were not taken after several tries.
     """
     outcomes: dict[int, Applied | Rejected] = {}
     waiting = dict(enumerate(writes))
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def written(chunk: dict[int, Write]) -> dict[int, Applied | Rejected]:
+        async with free:
+            return await _write(client, alias, chunk)
+
     for attempt in range(TRIES):
-        for chunk in _chunks(waiting):
-            outcomes |= await _write(client, alias, chunk)
+        # All have ended before one's failure is told: none writes on behind the caller's back.
+        answers = await asyncio.gather(*map(written, _chunks(waiting)), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            outcomes |= answer
         waiting = {at: write for at, write in waiting.items() if at not in outcomes}
         if not waiting:
             return [outcomes[at] for at in range(len(writes))]
@@ -140,7 +154,7 @@ def _chunks(waiting: dict[int, Write]) -> Iterator[dict[int, Write]]:
     chunk: dict[int, Write] = {}
     size = 0
     for at, write in waiting.items():
-        if chunk and size + write.size > CHUNK_BYTES:
+        if len(chunk) == CHUNK_NOTES or (chunk and size + write.size > CHUNK_BYTES):
             yield chunk
             chunk, size = {}, 0
         chunk[at] = write
