@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.answers import Highlights, Hit, Links
 from schemas.classification import CountryTag, OrganisationTag, ThemeTag
@@ -19,11 +19,16 @@ from schemas.vocabulary import Marking, Role
 SUMMARY_CHARACTERS = 300
 """Two to three lines on a page of results, one paragraph in a feed reader."""
 
+HIT_PASSAGES = 3
+"""Passages of evidence that a hit carries for each tag; the note itself has them all."""
+
 DAY_US = 86_400 * 1_000_000
 """Microseconds of a day."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+TagT = TypeVar("TagT", ThemeTag, CountryTag, OrganisationTag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,17 @@ def _hit(note: ClassifiedNote, tags: Tags) -> dict[str, Any]:
         changed_at=note.at,
         score=None,
         highlights=Highlights(),
-        themes=tags.themes,
-        countries=tags.countries,
-        organisations=tags.organisations,
+        themes=tuple(map(_briefly, tags.themes)),
+        countries=tuple(map(_briefly, tags.countries)),
+        organisations=tuple(map(_briefly, tags.organisations)),
         links=links(note.note_id),
     )
     return shown.model_dump(mode="json", by_alias=True, exclude={"score", "highlights"})
+
+
+def _briefly(tag: TagT) -> TagT:
+    """A tag with its best passages only."""
+    return tag.model_copy(update={"evidence": tag.evidence[:HIT_PASSAGES]})
 
 
 def _corrected_themes(correction: CorrectionTags) -> tuple[ThemeTag, ...]:
