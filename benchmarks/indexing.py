@@ -16,15 +16,13 @@ from services.runtime.log.kafka import KafkaLog
 from services.runtime.registry import Registry, Submission
 from services.runtime.settings import Settings
 from services.runtime.worker import Worker
-from services.search.app import GROUP
+from services.search.app import BATCH, GROUP
 from services.search.document import document
 from services.search.handlers import SERVICE, processor
 from services.search.index.elastic import ElasticIndex
 from services.search.index.elastic_bulk import slim
 from services.search.index.elastic_setup import Names, ensure_index
 
-BATCH = 200
-"""Records of one batch: the worker's own default."""
 WRITE_SECONDS = 120
 
 
@@ -47,6 +45,7 @@ async def with_the_worker(settings: Settings, notes: Sequence[ClassifiedNote]) -
         dead=CLASSIFIED_DEAD,
         group=f"{GROUP}.{index.generation}",
         process=clock,
+        max_records=BATCH,
     )
     try:
         return await drained(log, worker, clock, len(notes), "indexed")

@@ -24,6 +24,9 @@ generation: an index that was made anew gets the whole log."""
 READS = (CLASSIFIED, SUBMITTED_DEAD, CLASSIFIED_DEAD)
 """The topics that it reads, one worker each."""
 
+BATCH = 400
+"""Notes per batch: two pieces, so that one is read while the other is indexed."""
+
 LETTERS_AT_ONCE = 20
 """Dead letters per batch: each may be as large as the largest note."""
 
@@ -48,6 +51,7 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
         dead=CLASSIFIED_DEAD,
         group=lambda: f"{GROUP}.{index.generation}",
         process=processor(index, registry),
+        max_records=BATCH,
         stall_seconds=settings.stall_seconds,
     )
     keepers = [

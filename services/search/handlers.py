@@ -4,11 +4,12 @@ The index decides by version what is new; the registry is told afterwards, and t
 crash came between, so that a receipt never says less than what a search shows.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, zip_longest
 from uuid import UUID
 
 from schemas.answers import State
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 SERVICE = "search"
 DEAD_ENDING = ".dead"
 TIME = metrics.STAGES.labels(SERVICE, "index")
+PIECE = 200
+"""Records read ahead while those before are indexed."""
 
 Result = Done | Parked
 Read = ClassifiedNote | UUID | Parked
@@ -42,22 +45,13 @@ def processor(index: Index, registry: Registry) -> Process:
 
     async def process(records: Sequence[Record]) -> Sequence[Result]:
         results: list[Result] = []
-        read = ((record, _read(record)) for record in records)
-        for kind, group in groupby(read, key=lambda pair: type(pair[1])):
-            pairs = list(group)
-            run = [each for _, each in pairs]
-            if kind is ClassifiedNote:
-                notes = [note for note in run if isinstance(note, ClassifiedNote)]
-                began_ns = time.time_ns()
-                with TIME.time():
-                    done = await _index(index, registry, notes)
-                results += done
-                _trace([record for record, _ in pairs], notes, done, began_ns)
-            elif kind is UUID:
-                await index.forget([note_id for note_id in run if isinstance(note_id, UUID)])
-                results += [Done(Applied.WITHDRAWN.value) for _ in run]
-            else:
-                results += [parked for parked in run if isinstance(parked, Parked)]
+        pieces = [records[at : at + PIECE] for at in range(0, len(records), PIECE)]
+        ahead = _reading(pieces[0])
+        for piece, following in zip_longest(pieces, pieces[1:]):
+            read = await ahead
+            if following:
+                ahead = _reading(following)
+            results += await _applied(index, registry, piece, read)
         return results
 
     return process
@@ -78,6 +72,34 @@ def letter_keeper(registry: Registry) -> Process:
         return [Done("parked") for _ in records]
 
     return process
+
+
+def _reading(records: Sequence[Record]) -> "asyncio.Future[list[Read]]":
+    """Off the event loop, and while the index is busy with the piece before."""
+    return asyncio.ensure_future(asyncio.to_thread(lambda: [_read(record) for record in records]))
+
+
+async def _applied(
+    index: Index, registry: Registry, records: Sequence[Record], read: Sequence[Read]
+) -> list[Result]:
+    """Runs of the same kind go to the index together, one run after the other."""
+    results: list[Result] = []
+    pairs = zip(records, read, strict=True)
+    for kind, group in groupby(pairs, key=lambda pair: type(pair[1])):
+        run = list(group)
+        if kind is ClassifiedNote:
+            notes = [note for _, note in run if isinstance(note, ClassifiedNote)]
+            began_ns = time.time_ns()
+            with TIME.time():
+                done = await _index(index, registry, notes)
+            results += done
+            _trace([record for record, _ in run], notes, done, began_ns)
+        elif kind is UUID:
+            await index.forget([note_id for _, note_id in run if isinstance(note_id, UUID)])
+            results += [Done(Applied.WITHDRAWN.value) for _ in run]
+        else:
+            results += [parked for _, parked in run if isinstance(parked, Parked)]
+    return results
 
 
 def _read(record: Record) -> Read:

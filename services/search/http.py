@@ -43,7 +43,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         started = time.perf_counter()
         page = await found(index, query)
         shown = answer(page, took_ms=round((time.perf_counter() - started) * 1000))
-        # As bytes: the framework would take the page apart and check it once more, 66 ms for 400 KB.
+        # As bytes: the framework would take the page apart and check it once more: 66 ms a page.
         return Response(shown.model_dump_json(by_alias=True), media_type="application/json")
 
     @router.get(

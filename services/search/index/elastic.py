@@ -28,7 +28,7 @@ from services.search.index import (
 )
 from services.search.index.analysis import says_something
 from services.search.index.cursor import Place, decode, encode, order_of
-from services.search.index.elastic_bulk import Write, prepared, whole, write_all
+from services.search.index.elastic_bulk import whole, write_all
 from services.search.index.elastic_query import IN_FORCE, search_body
 from services.search.index.elastic_setup import Names, ensure_index, reason
 from services.search.index.facets import FACET_FIELDS, counts
@@ -105,22 +105,18 @@ class ElasticIndex:
         Several states of one note go in several rounds, so that each finds the one before it.
         """
         outcomes: dict[int, Applied | Rejected] = {}
-        rounds: list[dict[int, Write]] = []
+        rounds: list[dict[int, ClassifiedNote]] = []
         seen: dict[UUID, int] = {}
         for at, note in enumerate(notes):
-            write = prepared(note)
-            if isinstance(write, Rejected):
-                outcomes[at] = write
-                continue
             turn = seen[note.note_id] = seen.get(note.note_id, -1) + 1
             if turn == len(rounds):
                 rounds.append({})
-            rounds[turn][at] = write
+            rounds[turn][at] = note
         client = self._client.options(request_timeout=WRITE_SECONDS)
         async with _translated():
-            for writes in rounds:
-                answers = await write_all(client, self._names.write, list(writes.values()))
-                outcomes |= dict(zip(writes, answers, strict=True))
+            for states in rounds:
+                answers = await write_all(client, self._names.write, list(states.values()))
+                outcomes |= dict(zip(states, answers, strict=True))
         return [outcomes[at] for at in range(len(notes))]
 
     async def forget(self, note_ids: Sequence[UUID]) -> None:

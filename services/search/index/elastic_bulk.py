@@ -66,33 +66,57 @@ def prepared(note: ClassifiedNote) -> Write | Rejected:
 
 
 async def write_all(
-    client: AsyncElasticsearch, alias: str, writes: Sequence[Write]
+    client: AsyncElasticsearch, alias: str, notes: Sequence[ClassifiedNote]
 ) -> list[Applied | Rejected]:
-    """Write the states, no two of the same note; one outcome each, in order.
+    """Write these states, no two of the same note; one outcome each, in order.
 
-    As no note is in two requests, these may pass each other. Raises Unavailable when some were not taken after several tries.
+    As no note is in two requests, these may pass each other. Raises Unavailable when some were not
+    taken after several tries.
     """
     outcomes: dict[int, Applied | Rejected] = {}
-    waiting = dict(enumerate(writes))
+    waiting: dict[int, Write] = {}
+    sending: list[asyncio.Task[dict[int, Applied | Rejected]]] = []
     free = asyncio.Semaphore(AT_ONCE)
 
     async def written(chunk: dict[int, Write]) -> dict[int, Applied | Rejected]:
         async with free:
             return await _write(client, alias, chunk)
 
-    for attempt in range(TRIES):
-        # All have ended before one's failure is told: none writes on behind the caller's back.
-        answers = await asyncio.gather(*map(written, _chunks(waiting)), return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-            outcomes |= answer
-        waiting = {at: write for at, write in waiting.items() if at not in outcomes}
-        if not waiting:
-            return [outcomes[at] for at in range(len(writes))]
-        if attempt < TRIES - 1:
-            await asyncio.sleep(_pause(attempt))
-    raise Unavailable(f"Elasticsearch did not take {len(waiting)} of {len(writes)} documents")
+    def send(writes: dict[int, Write]) -> None:
+        sending.extend(asyncio.create_task(written(chunk)) for chunk in _chunks(writes))
+
+    try:
+        for first in range(0, len(notes), CHUNK_NOTES):
+            # In a thread, while the node is busy with the notes before.
+            made = await asyncio.to_thread(_all_prepared, notes[first : first + CHUNK_NOTES])
+            for at, write in enumerate(made, first):
+                if isinstance(write, Write):
+                    waiting[at] = write
+                else:
+                    outcomes[at] = write
+            send({at: waiting[at] for at in range(first, first + len(made)) if at in waiting})
+        for attempt in range(TRIES):
+            # All have ended before one's failure is told: none writes on behind the caller's back.
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    raise answer
+                outcomes |= answer
+            waiting = {at: write for at, write in waiting.items() if at not in outcomes}
+            if not waiting:
+                return [outcomes[at] for at in range(len(notes))]
+            if attempt < TRIES - 1:
+                await asyncio.sleep(_pause(attempt))
+                sending.clear()
+                send(waiting)
+    finally:
+        for task in sending:
+            task.cancel()
+    raise Unavailable(f"Elasticsearch did not take {len(waiting)} of {len(notes)} documents")
+
+
+def _all_prepared(notes: Sequence[ClassifiedNote]) -> list[Write | Rejected]:
+    return [prepared(note) for note in notes]
 
 
 def slim(made: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +178,7 @@ def _chunks(waiting: dict[int, Write]) -> Iterator[dict[int, Write]]:
     chunk: dict[int, Write] = {}
     size = 0
     for at, write in waiting.items():
-        if len(chunk) == CHUNK_NOTES or (chunk and size + write.size > CHUNK_BYTES):
+        if chunk and (len(chunk) == CHUNK_NOTES or size + write.size > CHUNK_BYTES):
             yield chunk
             chunk, size = {}, 0
         chunk[at] = write
