@@ -100,7 +100,7 @@ def kill_services(course: Course) -> Seen:
     """kill -9 of each service, in random order, under notes that keep all of them busy."""
     seen = Seen(
         f"kill -9 of ingest, classify and search, {course.kills} times each",
-        "0 lost, 0 doubled; at most one batch (200) redone per kill",
+        "0 lost, 0 doubled; at most one batch (400) redone per kill",
         course.seed,
     )
     with distributed(course) as deployment:
