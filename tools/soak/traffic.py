@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 
 from schemas.note import Note
 from services.classify.classifier import classify
+from services.search.document import HIT_PASSAGES
 from tests.pipeline.deployments import Deployment, Embedded
 from tests.pipeline.test_kills import every_hit, total, wait_until
 
@@ -209,8 +210,8 @@ def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdic
         clean = classify(Note.model_validate(note)).model_dump(mode="json") if note else {}
         different += (hit["revision"], hit["themes"], hit["countries"]) != (
             1,
-            clean.get("themes"),
-            clean.get("countries"),
+            _brief(clean.get("themes", ())),
+            _brief(clean.get("countries", ())),
         )
     return Verdict(
         accepted=len(accepted),
@@ -219,6 +220,11 @@ def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdic
         different=different,
         parked=parked(deployment),
     )
+
+
+def _brief(tags: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tags with the passages that a hit carries."""
+    return [tag | {"evidence": tag["evidence"][:HIT_PASSAGES]} for tag in tags]
 
 
 def parked(deployment: Deployment) -> int:
