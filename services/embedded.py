@@ -1,8 +1,8 @@
 """`valise serve`: all services on one machine, on engines that need no set-up.
 
-One process answers HTTP and indexes; classify runs in a child process, so that searching stays
-quick while notes stream in. The data folder holds the log, the registry and the index; the index
-can always be rebuilt from the log.
+One process answers HTTP and indexes; classify runs in a child process, and a reclassification in
+one more, so that searching stays quick while notes stream in. The data folder holds the log, the
+registry and the index; the index can always be rebuilt from the log.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from schemas.topics import ALL
+from services.classify import http as classify
 from services.ingest import app as ingest
 from services.runtime import metrics, problems, web
 from services.runtime.child import Child
@@ -79,7 +80,9 @@ def create(settings: Settings) -> FastAPI:
     registry = Registry(settings.registry_url)
     index = TantivyIndex(settings.data / "index")
     disk = Disk(settings.data, settings.disk_low_bytes)
-    classifier = Child("services.classify.child", {"VALISE_DATA": str(settings.data.resolve())})
+    beside = {"VALISE_DATA": str(settings.data.resolve())}
+    classifier = Child("services.classify.child", beside)
+    runs = classify.Runs(beside)
     ingesting = ingest.Ingest(registry, log, settings)
     workers = search.workers(log, index, registry, settings)
 
@@ -96,7 +99,7 @@ def create(settings: Settings) -> FastAPI:
             async with ingesting, background(compact_daily(log)), background(disk.watch()):
                 yield
         finally:
-            await asyncio.gather(classifier.stop(), log.stop(), return_exceptions=True)
+            await asyncio.gather(runs.stop(), classifier.stop(), log.stop(), return_exceptions=True)
             await index.stop()
             await asyncio.to_thread(registry.close)
 
@@ -123,7 +126,7 @@ def create(settings: Settings) -> FastAPI:
         *search.routers(index, registry, settings),
     ):
         app.include_router(router)
-    for router in ingest.routers(ingesting, settings):
+    for router in (*ingest.routers(ingesting, settings), classify.router(runs)):
         app.include_router(router, dependencies=[Depends(disk.admit)])
     metrics.install(app, workers, folder=settings.data, elsewhere=classifier.figures)
     search.install_pages(app)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from schemas.topics import ALL, SUBMITTED, SUBMITTED_DEAD
+from services.classify import http
 from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
 from services.runtime import metrics, problems
@@ -42,6 +43,7 @@ def compose(log: Log, settings: Settings) -> FastAPI:
     Starting raises Misconfigured where the language model is missing, Unavailable without the log.
     """
     reading = worker(log, settings)
+    runs = http.Runs()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -52,13 +54,14 @@ def compose(log: Log, settings: Settings) -> FastAPI:
         try:
             yield
         finally:
-            await log.stop()
+            await asyncio.gather(runs.stop(), log.stop(), return_exceptions=True)
 
     app = FastAPI(title="Valise : classement", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     app.include_router(
         health_router(live={SUBMITTED.name: reading.health}, ready={"log": log.ready})
     )
+    app.include_router(http.router(runs))
     metrics.install(app, [reading])
     return app
 

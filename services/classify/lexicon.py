@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from schemas.vocabulary import subthemes
+from services.classify.institutions import institutions
 from services.classify.matching import Matcher, Term, terms
 from services.classify.tables import items, rows
-from services.classify.text import fold_term
+from services.classify.text import Folded, fold_term
 
 POINTS = {"strong": 3.0, "plain": 1.0, "weak": 0.25}
 """What a term adds: three plain terms weigh as much as one that decides alone, weak ones only tip
@@ -34,24 +35,52 @@ class Sense:
 NOTHING = Sense(subtheme="", points=0.0)
 
 
+WINDOW = 30
+"""Words on each side in which `with` and `unless` look: about two sentences."""
+
+
 @cache
 def lexicon() -> Matcher[Sense]:
-    """The matcher of all theme terms. Raises ValueError on an unknown sub-theme or strength."""
+    """The matcher of all theme terms, those of institutions among them.
+
+    Raises ValueError on an unknown sub-theme or strength.
+    """
     wanted: list[Term[Sense]] = []
     for row in rows("themes.txt"):
         if row["subtheme"] not in subthemes():
             raise ValueError(f"themes.txt: unknown sub-theme {row['subtheme']!r}")
         if row["strength"] not in POINTS:
             raise ValueError(f"themes.txt: unknown strength {row['strength']!r}")
-        sense = Sense(
-            subtheme=row["subtheme"],
-            points=POINTS[row["strength"]],
-            needs=tuple(fold_term(item) for item in items(row["with"])),
-            unless=tuple(fold_term(item) for item in items(row["unless"])),
-        )
+        sense = _sense(row["subtheme"], row["strength"], items(row["with"]), items(row["unless"]))
         for written in items(row["terms"]):
             wanted.extend(terms(written, sense))
+    for names in institutions():
+        if names.subtheme is not None:
+            sense = _sense(names.subtheme, names.strength, names.needs, names.unless)
+            for written in names.terms:
+                wanted.extend(terms(written, sense))
     for row in rows("neutral.txt"):
         for written in items(row["expressions"]):
             wanted.extend(terms(written, NOTHING))
-    return Matcher(wanted)
+    return Matcher(wanted, holds=_holds, weight=lambda sense: sense.points)
+
+
+def _sense(subtheme: str, strength: str, needs: tuple[str, ...], unless: tuple[str, ...]) -> Sense:
+    return Sense(
+        subtheme=subtheme,
+        points=POINTS[strength],
+        needs=tuple(fold_term(item) for item in needs),
+        unless=tuple(fold_term(item) for item in unless),
+    )
+
+
+def _holds(sense: Sense, text: Folded, first: int, last: int) -> bool:
+    """Whether what `with` asks stands near, and nothing of `unless` does."""
+    if not (sense.needs or sense.unless):
+        return True
+    before = " ".join(text.words[max(0, first - WINDOW) : first])
+    after = " ".join(text.words[last + 1 : last + 1 + WINDOW])
+    near = f" {before}  {after} "
+    if any(f" {key} " in near for key in sense.unless):
+        return False
+    return not sense.needs or any(f" {key} " in near for key in sense.needs)

@@ -19,7 +19,8 @@ CAPITALS = 2
 _ARTICLES = frozenset({"La", "Le", "Les", "L"})
 
 MeaningT = TypeVar("MeaningT", bound=Hashable)
-Check = Callable[[Folded, int, int], bool]
+Holds = Callable[[MeaningT, Folded, int, int], bool]
+"""Whether a term with this meaning counts at words `first` to `last` of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,16 @@ def terms(written: str, meaning: MeaningT, *, capital: bool = False) -> Iterable
 class Matcher(Generic[MeaningT]):
     """All terms of one layer (themes, places, organisations), ready to be found in texts."""
 
-    def __init__(self, wanted: Iterable[Term[MeaningT]]) -> None:
+    def __init__(
+        self,
+        wanted: Iterable[Term[MeaningT]],
+        *,
+        holds: Holds[MeaningT] | None = None,
+        weight: Callable[[MeaningT], float] = lambda _: 0.0,
+    ) -> None:
+        """`holds` is asked of each occurrence; among equally long ones the heaviest `weight` wins."""
+        self._holds = holds
+        self._weight = weight
         self._terms: dict[str, list[Term[MeaningT]]] = {}
         for term in wanted:
             known = self._terms.setdefault(term.key, [])
@@ -109,7 +119,8 @@ class Matcher(Generic[MeaningT]):
         return len(self._keys)
 
     def find(self, text: Folded) -> list[Match[MeaningT]]:
-        """Matches that do not overlap, in order; of those that do, the longest, then the first.
+        """Matches that do not overlap, in order; of those that do, the longest, the heaviest, the
+        first.
 
         Terms of the same words with different meanings are all given.
         """
@@ -118,23 +129,32 @@ class Matcher(Generic[MeaningT]):
             text.line, overlapping=True
         ):
             first = text.places[start + 1]
-            admitted = [term for term in self._terms[self._keys[key]] if term.admits(text, first)]
+            admitted = [
+                term for term in self._terms[self._keys[key]] if self._admits(term, text, first)
+            ]
             if admitted:
                 found.append((first, admitted[0].size, admitted))
-        return _longest(found)
+        return self._longest(found)
 
+    def _admits(self, term: Term[MeaningT], text: Folded, first: int) -> bool:
+        if not term.admits(text, first):
+            return False
+        return self._holds is None or self._holds(term.meaning, text, first, first + term.size - 1)
 
-def _longest(
-    found: Sequence[tuple[int, int, list[Term[MeaningT]]]],
-) -> list[Match[MeaningT]]:
-    matches: list[Match[MeaningT]] = []
-    taken: set[int] = set()
-    for first, size, admitted in sorted(found, key=lambda item: (-item[1], item[0])):
-        words = range(first, first + size)
-        if taken.isdisjoint(words):
-            taken.update(words)
-            matches.extend(Match(term, first, first + size - 1) for term in admitted)
-    return sorted(matches, key=lambda match: match.first)
+    def _longest(
+        self, found: Sequence[tuple[int, int, list[Term[MeaningT]]]]
+    ) -> list[Match[MeaningT]]:
+        matches: list[Match[MeaningT]] = []
+        taken: set[int] = set()
+        for first, size, admitted in sorted(
+            found,
+            key=lambda item: (-item[1], -max(self._weight(t.meaning) for t in item[2]), item[0]),
+        ):
+            words = range(first, first + size)
+            if taken.isdisjoint(words):
+                taken.update(words)
+                matches.extend(Match(term, first, first + size - 1) for term in admitted)
+        return sorted(matches, key=lambda match: match.first)
 
 
 def _nfc(text: str) -> str:

@@ -2,19 +2,18 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.classification import ThemeTag
-from schemas.vocabulary import themes
+from schemas.vocabulary import subthemes, themes
+from services.classify import linear
 from services.classify.evidence import Found, evidence
 from services.classify.lexicon import Sense, lexicon
 from services.classify.matching import Match
 from services.classify.text import Folded
 
-WINDOW = 30
-"""Words on each side in which `with` and `unless` look: about two sentences."""
 LEAD = 80
 """Words of the body that tell what it is about: the first paragraph of a note."""
 UNIT = 100
@@ -22,27 +21,13 @@ UNIT = 100
 LENGTH_POWER = 0.75
 """How fast longer texts dilute points: between 0.5 and 1 the fit hardly changes; more than a square
 root, so that passing mentions in a report of eighty pages make no theme."""
-THRESHOLD = 0.5
-"""A theme is given from this probability on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The logistic mapping from points to a probability.
-
-    Set by a regularised logistic regression over public administrations' texts (questions to
-    parliaments, fiches of ministries, projects: 3,232 records of seven sources, each source with
-    the same weight, titles alone with half), then rounded. Without any one source `title` lies
-    between 1.6 and 2.6, `density` between 1.0 and 1.8: the two that lean most on one source.
-    """
-
-    bias: float = -2.4
-    title: float = 2.3
-    lead: float = 0.4
-    density: float = 1.5
-
-
-WEIGHTS = Weights()
+THRESHOLD = 0.4
+"""A theme is given from this probability on: below one half, as the best F1 lies near half of
+itself (a missed theme costs as much as a wrong one)."""
+MODEL_PASSAGES = 3
+"""Passages of evidence from the learnt words, after those of the lexicon."""
+LIGHTEST = 0.1
+"""The weight of evidence that is no term of the lexicon."""
 
 SUBTHEME_SHARE = 0.15
 """A sub-theme is given when it has this part of the points of its theme's first one."""
@@ -69,18 +54,25 @@ class _Tally:
 
 def theme_tags(subject: Folded, body: Folded) -> tuple[ThemeTag, ...]:
     """The themes of a note, each with sub-themes, probability and evidence; the likeliest first."""
+    body = linear.body_beyond(subject, body)
     tallies = tally(subject, body)
-    scores = {theme: probability(values) for theme, values in features(tallies, body).items()}
-    return tuple(
-        ThemeTag(
-            theme=theme,
-            subthemes=_subthemes(tallies[theme]),
-            score=round(scores[theme], 4),
-            evidence=evidence(tallies[theme].found),
-        )
-        for theme in sorted(scores, key=lambda theme: -scores[theme])
-        if scores[theme] >= THRESHOLD and tallies[theme].found
-    )
+    found = linear.weighed(linear.counted(subject, body), dense(tallies, body))
+    tags = []
+    for theme, score in sorted(found.probability.items(), key=lambda item: -item[1]):
+        if score < THRESHOLD:
+            break
+        words = [term for term, _ in found.words[theme][:MODEL_PASSAGES]]
+        passages = [*tallies[theme].found, *_learnt(words, subject, body)]
+        if passages:
+            tags.append(
+                ThemeTag(
+                    theme=theme,
+                    subthemes=_subthemes(tallies[theme]),
+                    score=round(score, 4),
+                    evidence=evidence(passages),
+                )
+            )
+    return tuple(tags)
 
 
 def tally(subject: Folded, body: Folded) -> dict[str, _Tally]:
@@ -91,47 +83,65 @@ def tally(subject: Folded, body: Folded) -> dict[str, _Tally]:
         ("body", body),
     )
     for name, text in fields:
+        counted: set[tuple[int, str]] = set()
         for match in lexicon().find(text):
             sense = match.term.meaning
-            if sense.points and _holds(sense, match, text):
-                _count(tallies[sense.theme], name, text, match)
+            if sense.points:
+                passage = (match.first, sense.theme)
+                _count(tallies[sense.theme], name, text, match, first=passage not in counted)
+                counted.add(passage)
     return tallies
 
 
-def features(tallies: dict[str, _Tally], body: Folded) -> dict[str, tuple[float, ...]]:
-    """Per theme what the probability depends on: points of title, lead and body (by length), each
-    as a logarithm, so that no single term can carry a long text.
+def dense(tallies: dict[str, _Tally], body: Folded) -> list[float]:
+    """What the model weighs of the lexicon's terms, in the order of `linear.dense_names`.
+
+    For each theme the points of title, lead and body, then those of each sub-theme, the last two by
+    length; each as a logarithm, so that no single term can carry a long text.
     """
-    length = max(len(body.words), UNIT) / UNIT
-    return {
-        theme: (
-            math.log1p(sum(one.title.values())),
-            math.log1p(sum(one.lead.values())),
-            math.log1p(one.body() / length**LENGTH_POWER),
-        )
-        for theme, one in tallies.items()
-    }
+    length = (max(len(body.words), UNIT) / UNIT) ** LENGTH_POWER
+    values: list[float] = []
+    for one in tallies.values():
+        values.append(math.log1p(sum(one.title.values())))
+        values.append(math.log1p(sum(one.lead.values())))
+        values.append(math.log1p(one.body() / length))
+    for code in subthemes():
+        one = tallies[code.partition(".")[0]]
+        values.append(math.log1p(one.subthemes.get(code, 0.0) / length))
+    return values
 
 
-def probability(values: Sequence[float], weights: Weights = WEIGHTS) -> float:
-    """The probability of a theme from its features."""
-    title, lead, density = values
-    if not (title or lead or density):
-        return 0.0
-    logit = weights.bias + weights.title * title + weights.lead * lead + weights.density * density
-    return 1 / (1 + math.exp(-logit))
+def _learnt(terms: Sequence[str], subject: Folded, body: Folded) -> Iterator[Found]:
+    """Where the words that the model goes by first stand, as evidence lighter than any term."""
+    fields: tuple[tuple[Literal["subject", "body"], Folded], ...] = (
+        ("subject", subject),
+        ("body", body),
+    )
+    for rank, term in enumerate(terms, start=1):
+        for name, text in fields:
+            place = next(linear.places(term, text, title=name == "subject"), None)
+            if place:
+                key = term.removeprefix(linear.TITLE)
+                yield Found(name, text, *place, f"model:{key}", LIGHTEST / rank, key)
+                break
 
 
 def _count(
-    one: _Tally, name: Literal["subject", "body"], text: Folded, match: Match[Sense]
+    one: _Tally,
+    name: Literal["subject", "body"],
+    text: Folded,
+    match: Match[Sense],
+    *,
+    first: bool,
 ) -> None:
+    """Add a passage; not the `first` time, it speaks for another sub-theme of the same theme."""
     sense, key = match.term.meaning, match.term.key
     leading = name == "subject" or match.first < LEAD
     if name == "subject":
         one.title[key] = max(sense.points, one.title.get(key, 0.0))
         one.subthemes[sense.subtheme] += 2 * sense.points
     else:
-        one.counts[key] += 1
+        one.counts[key] += first
         one.points[key] = max(sense.points, one.points.get(key, 0.0))
         one.subthemes[sense.subtheme] += sense.points / one.counts[key]
         if leading:
@@ -149,18 +159,9 @@ def _count(
     )
 
 
-def _holds(sense: Sense, match: Match[Sense], text: Folded) -> bool:
-    if not (sense.needs or sense.unless):
-        return True
-    before = " ".join(text.words[max(0, match.first - WINDOW) : match.first])
-    after = " ".join(text.words[match.last + 1 : match.last + 1 + WINDOW])
-    near = f" {before}  {after} "
-    if any(f" {key} " in near for key in sense.unless):
-        return False
-    return not sense.needs or any(f" {key} " in near for key in sense.needs)
-
-
 def _subthemes(one: _Tally) -> tuple[str, ...]:
+    if not one.subthemes:
+        return ()
     ranked = sorted(one.subthemes.items(), key=lambda item: (-item[1], item[0]))
     least = max(SUBTHEME_POINTS, SUBTHEME_SHARE * ranked[0][1])
     return tuple(code.partition(".")[2] for code, points in ranked if points >= least)[

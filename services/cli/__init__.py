@@ -1,4 +1,4 @@
-"""The `valise` command: submit, search and trace from a terminal, classify, serve, run, provision.
+"""The `valise` command: submit, search, trace and correct from a terminal; classify, serve, run…
 
 Client commands speak HTTP to `VALISE_URL`. Exit codes: 0 done; 1 something was refused or not
 found; 2 wrong use; 3 the service cannot be reached.
@@ -11,7 +11,18 @@ from typing import NoReturn
 
 import typer
 
-from services.cli import backup, classify, provision, search, serve, submit, trace
+from services.cli import (
+    backup,
+    classify,
+    correct,
+    corrections,
+    provision,
+    reclassify,
+    search,
+    serve,
+    submit,
+    trace,
+)
 from services.cli.client import Unreachable
 from services.runtime import logs
 from services.runtime.errors import Misconfigured, Unavailable
@@ -28,7 +39,10 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("search")(search.search)
 app.command("trace")(trace.trace)
+app.command("correct")(correct.correct)
+app.add_typer(corrections.app, name="corrections")
 app.command("classify")(classify.classify)
+app.command("reclassify")(reclassify.reclassify)
 app.command("serve")(serve.serve)
 app.command("run")(serve.run)
 app.command("backup")(backup.backup)

@@ -42,7 +42,7 @@ FAMILIES = {
         ("DELETE", "/api/v1/notes/x"),
         ("POST", "/api/v1/notes/x/corrections"),
     ],
-    "classify": [("POST", "/api/v1/preview")],
+    "classify": [("POST", "/api/v1/preview"), ("POST", "/api/v1/reclassify")],
     "search": [
         ("GET", "/api/v1/notes/x"),
         ("GET", "/api/v1/notes/x/trace"),

@@ -1,0 +1,1 @@
+"""Quality of what the classifier finds, measured on labelled texts."""

@@ -1,0 +1,204 @@
+"""The learnt part of the theme classifier: one logistic model per theme over terms and words.
+
+What it weighs: the points that the lexicon's terms got (by theme and by sub-theme), and the words of
+the text, cut to their stems, one by one and in pairs. The weights are in `data/themes_model.txt`,
+learnt by `python -m evaluation.training`; the file's head says from what. The mapping from its
+output to a probability (`calibration`) was fitted on texts that the weights had not seen.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from schemas.vocabulary import subthemes, themes
+from services.classify.text import Folded, fold
+
+FILE = "data/themes_model.txt"
+
+TITLE_FACTOR = 2
+"""A word of the title counts as often, and once more as a word of a title."""
+TITLE = "T:"
+STEM = 7
+"""Letters of a stem: what is left of families (retraite, retraité) without a table of endings.
+Between 5 and 9 nothing changes."""
+SHORTEST = 3
+
+_STOP = frozenset(
+    (
+        "le la les de des du d l un une et a au aux en dans pour par sur que qu qui ce cette ces il"
+        " elle ils elles son sa ses se s est sont ont ne pas n y ou avec plus leur leurs m mme ete"
+        " etre afin ainsi"
+    ).split()
+)
+
+Features = Sequence[float]
+"""Of one text, in the order of `dense_names`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights per theme, in the order of `themes()`: of the dense features and of each term.
+
+    `terms` maps a term to its inverse document frequency, then its weight for each theme.
+    `calibration` is (slope, offset) per theme, applied to the sum before the logistic function.
+    """
+
+    bias: tuple[float, ...]
+    dense: tuple[tuple[float, ...], ...]
+    terms: Mapping[str, tuple[float, ...]]
+    calibration: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the model makes of one text: per theme, the probability and the words that speak for it.
+
+    `words`: stems with what they add, the strongest first.
+    """
+
+    probability: dict[str, float]
+    words: dict[str, list[tuple[str, float]]]
+
+
+def dense_names() -> tuple[str, ...]:
+    """The names of the dense features: three for each theme, one for each sub-theme."""
+    own = [f"{code}:{part}" for code in themes() for part in ("title", "lead", "density")]
+    return (*own, *subthemes())
+
+
+def counted(subject: Folded, body: Folded) -> dict[str, float]:
+    """How often each stem and each pair of stems stands in a text; those of the title again, by
+    themselves.
+    """
+    counts: dict[str, float] = {}
+    for term in _terms(subject.words):
+        counts[term] = counts.get(term, 0.0) + TITLE_FACTOR
+        marked = TITLE + term
+        counts[marked] = counts.get(marked, 0.0) + 1
+    for term in _terms(body.words):
+        counts[term] = counts.get(term, 0.0) + 1
+    return counts
+
+
+def weighed(counts: Mapping[str, float], dense: Features, model: "Model | None" = None) -> Weighed:
+    """The model's verdict on a text with these counts and dense features."""
+    used = model or learnt()
+    known = [
+        (term, row, (1 + math.log(count)) * row[0])
+        for term, count in counts.items()
+        if (row := used.terms.get(term)) is not None
+    ]
+    norm = math.sqrt(sum(value * value for _, _, value in known)) or 1.0
+    probability: dict[str, float] = {}
+    words: dict[str, list[tuple[str, float]]] = {}
+    for at, theme in enumerate(themes()):
+        adds = [(term, value * row[at + 1] / norm) for term, row, value in known if row[at + 1]]
+        total = used.bias[at] + sum(add for _, add in adds)
+        total += sum(w * x for w, x in zip(used.dense[at], dense, strict=True) if x)
+        slope, offset = used.calibration[at]
+        probability[theme] = 1 / (1 + math.exp(-max(-50.0, min(50.0, slope * total + offset))))
+        words[theme] = sorted((add for add in adds if add[1] > 0), key=lambda add: -add[1])
+    return Weighed(probability, words)
+
+
+def places(term: str, text: Folded, *, title: bool) -> Iterator[tuple[int, int]]:
+    """Where a stem or pair of stems stands in a text: first and last word of each occurrence."""
+    if term.startswith(TITLE):
+        if not title:
+            return
+        term = term.removeprefix(TITLE)
+    wanted = term.split(" ")
+    before: tuple[str, int] | None = None
+    for at, word in enumerate(text.words):
+        stem = _stem(word)
+        if stem is None:
+            if not word.isalpha():
+                before = None
+            continue
+        if len(wanted) == 1 and stem == wanted[0]:
+            yield at, at
+        elif len(wanted) == 2 and before and [before[0], stem] == wanted:
+            yield before[1], at
+        before = stem, at
+
+
+@cache
+def learnt() -> Model:
+    """The model that is shipped. Raises ValueError on a damaged file."""
+    text = (files("services.classify") / FILE).read_text(encoding="utf-8")
+    return parsed(text.splitlines())
+
+
+def parsed(lines: Iterable[str]) -> Model:
+    """A model as `written` wrote it. Raises ValueError on a line that says nothing it knows."""
+    named: dict[str, tuple[float, ...]] = {}
+    terms: dict[str, tuple[float, ...]] = {}
+    for line in lines:
+        if not line or line.startswith("#"):
+            continue
+        name, *numbers = line.split("\t")
+        (named if name.startswith("@") else terms)[name] = tuple(map(float, numbers))
+    count = len(themes())
+    if any(len(row) != count + 1 for row in terms.values()):
+        raise ValueError(f"{FILE}: a term with another number of weights than {count + 1}")
+    try:
+        dense = zip(*(named[f"@{name}"] for name in dense_names()), strict=True)
+        return Model(
+            bias=named["@bias"],
+            dense=tuple(dense),
+            terms=terms,
+            calibration=tuple(zip(named["@slope"], named["@offset"], strict=True)),
+        )
+    except KeyError as missing:
+        raise ValueError(f"{FILE}: no line {missing}") from None
+
+
+def written(model: Model, provenance: Sequence[str]) -> str:
+    """The model as text: a head of comments, then a name and its numbers a line."""
+    rows = [("@bias", model.bias)]
+    rows += [
+        (f"@{name}", values)
+        for name, values in zip(dense_names(), zip(*model.dense, strict=True), strict=True)
+    ]
+    rows += [("@slope", [slope for slope, _ in model.calibration])]
+    rows += [("@offset", [offset for _, offset in model.calibration])]
+    rows += sorted(model.terms.items())
+    head = [f"# {line}" for line in provenance]
+    lines = ["\t".join([name, *(f"{value:.4g}" for value in values)]) for name, values in rows]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+EMPTY = fold("")
+
+
+def body_beyond(subject: Folded, body: Folded) -> Folded:
+    """The body, or an empty text where it only repeats the subject."""
+    return EMPTY if body.words == subject.words else body
+
+
+def _terms(words: Iterable[str]) -> Iterator[str]:
+    before: str | None = None
+    for word in words:
+        stem = _stem(word)
+        if stem is None:
+            if not word.isalpha():
+                before = None
+            continue
+        yield stem
+        if before:
+            yield f"{before} {stem}"
+        before = stem
+
+
+@lru_cache(maxsize=100_000)
+def _stem(word: str) -> str | None:
+    """The stem of a folded word; None for what says nothing (little words, figures, signs)."""
+    if len(word) < SHORTEST or word in _STOP or not word.isalpha():
+        return None
+    if len(word) > 4 and word[-1] in "sx":
+        word = word[:-1]
+    if len(word) > 4 and word[-1] == "e":
+        word = word[:-1]
+    return word[:STEM]
