@@ -34,8 +34,11 @@ TITLE_WEIGHT = 0.5
 """Of a record's title alone, trained on as a text of its own: notes may be all title."""
 BODY_WEIGHT = 0.25
 """Of its text alone."""
-OTHER_WEIGHT = 0.3
+OTHER_WEIGHT = 0.5
 """Of a theme beside a single label, taken for absent: it may be there all the same."""
+MAYBE_WEIGHT = 0.25
+"""Of a theme that the label leaves open, taken for absent too: without these texts a theme's model
+would see no text on its neighbours, and take their words for its own."""
 TYPICAL_SOURCE = 400
 """Records of a source as large as this weigh 1; by the square root of their number, those of a small
 source weigh more and those of a large one less."""
@@ -119,10 +122,10 @@ def left_out(
 ) -> list[Judged]:
     """Every record judged by a model that has not seen it: its fold, or its whole source, left out."""
     judged: list[Judged] = []
-    for held in held(records, by_source=by_source):
-        out = {one.id for one in held}
+    for left in held(records, by_source=by_source):
+        out = {one.id for one in left}
         model = fit([each for one in records if one.id not in out for each in known[one.id]])
-        judged += totals(model, (known[one.id][0] for one in held))
+        judged += totals(model, (known[one.id][0] for one in left))
     return judged
 
 
@@ -253,7 +256,7 @@ def _known(record: Record, theme: str) -> float:
     if theme in record.labels:
         return 1.0
     if theme in record.maybe:
-        return 0.0
+        return MAYBE_WEIGHT
     return OTHER_WEIGHT if record.single_label and record.labels else 1.0
 
 

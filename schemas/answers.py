@@ -2,12 +2,12 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.classification import CountryTag, OrganisationTag, ThemeTag
+from schemas.classification import Classification, CountryTag, OrganisationTag, ThemeTag
 from schemas.note import Frozen, Note
 from schemas.vocabulary import Genre
 
@@ -62,6 +62,22 @@ class Receipt(BaseModel):
     state: State
     outcome: IngestOutcome
     warnings: list[str] = []
+    links: Links
+
+
+class CorrectionReceipt(BaseModel):
+    """What ingest answers to a reader's correction: its number, and where it is.
+
+    `duplicate`: the same tags were set before and still stand; `correction` is that number.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    revision: int
+    correction: Annotated[int, Field(ge=1)]
+    state: State
+    outcome: IngestOutcome
     links: Links
 
 
@@ -131,8 +147,32 @@ class SearchPage(BaseModel):
     next: str | None
 
 
+class TagCodes(Frozen):
+    """Themes (sub-themes as `theme.sub`) and countries, as bare codes."""
+
+    themes: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+
+
+class Disagreement(Frozen):
+    """Where the author's declared tags and the classifier's found ones differ.
+
+    `declared_only`: declared and not found (a country: not found as what the note is about);
+    `found_only`: found and not declared. Of what the author declared nothing about, nothing is
+    said.
+    """
+
+    declared_only: TagCodes
+    found_only: TagCodes
+
+
 class NoteView(BaseModel):
-    """One note as a reader gets it, with its tags and their evidence."""
+    """One note as a reader gets it, with its tags and their evidence.
+
+    `themes` and `countries` are the tags in force: those of the standing correction where
+    `tags_from` is `reader`, else what the classifier found. `found` is the classifier's in either
+    case, `correction` the standing correction's number (0: none).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,6 +186,10 @@ class NoteView(BaseModel):
     themes: tuple[ThemeTag, ...]
     countries: tuple[CountryTag, ...]
     organisations: tuple[OrganisationTag, ...]
+    tags_from: Literal["classifier", "reader"]
+    correction: int
+    found: Classification
+    disagreement: Disagreement | None
     links: Links
 
 

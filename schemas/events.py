@@ -23,6 +23,7 @@ _CORRECTION_BITS = 20
 _REVISION_SHIFT = 40
 MAX_REVISION = 2**22 - 1
 """Keeps a version within a signed 64-bit integer, with room to spare."""
+MAX_CORRECTION = 2**_CORRECTION_BITS - 1
 
 
 class Kind(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from schemas import answers, classification, events, note, query, topics
+from schemas import answers, classification, correction, events, note, query, topics
 
 TARGET = Path(__file__).resolve().parent / "published"
 
@@ -22,6 +22,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "classified-note": events.ClassifiedNote,
     "query": query.Query,
     "receipt": answers.Receipt,
+    "correction": correction.Correction,
+    "correction-receipt": answers.CorrectionReceipt,
+    "labelled-note": correction.LabelledNote,
     "line-answer": answers.LineAnswer,
     "search-page": answers.SearchPage,
     "note-view": answers.NoteView,

@@ -162,8 +162,8 @@ def written(model: Model, provenance: Sequence[str]) -> str:
         (f"@{name}", values)
         for name, values in zip(dense_names(), zip(*model.dense, strict=True), strict=True)
     ]
-    rows += [("@slope", [slope for slope, _ in model.calibration])]
-    rows += [("@offset", [offset for _, offset in model.calibration])]
+    rows += [("@slope", tuple(slope for slope, _ in model.calibration))]
+    rows += [("@offset", tuple(offset for _, offset in model.calibration))]
     rows += sorted(model.terms.items())
     head = [f"# {line}" for line in provenance]
     lines = ["\t".join([name, *(f"{value:.4g}" for value in values)]) for name, values in rows]

@@ -80,26 +80,36 @@ def accept(
     return Accepted(submission, warnings(note, now))
 
 
-def read_note(raw: bytes) -> Note:
-    """The note in the bytes of a JSON body. Raises Refused: 400 for no JSON, 422 for no note."""
+def read_object(raw: bytes, whole: str = "note") -> tuple[str, dict[str, Any]]:
+    """The text of a JSON body and the fields of its object, fit to be read as a model.
+
+    `whole` names what was sent, in French. Raises Refused: 400 for no JSON, 422 for no object, for
+    lists without end and for characters that cannot be kept.
+    """
     text = _decoded(raw)
     fields = _parsed(text)
     if not isinstance(fields, dict):
-        raise Refused(_invalid([{"field": "note", "detail": "objet JSON attendu"}]))
+        raise Refused(invalid([{"field": whole, "detail": "objet JSON attendu"}], whole))
     long = [
         {"field": _shown(name), "detail": f"plus de {MAX_ITEMS} valeurs"}
         for name, value in islice(fields.items(), MAX_ITEMS)
         if isinstance(value, list) and len(value) > MAX_ITEMS
     ]
     if long or len(fields) > MAX_ITEMS:
-        raise Refused(_invalid(long or [{"field": "note", "detail": "trop de champs"}]))
+        raise Refused(invalid(long or [{"field": whole, "detail": "trop de champs"}], whole))
     if _ESCAPES.search(text):
         unreadable = [
             {"field": place, "detail": wrong}
             for place, wrong in islice(_unreadable(fields), MOST_ERRORS)
         ]
         if unreadable:
-            raise Refused(_invalid(unreadable))
+            raise Refused(invalid(unreadable, whole))
+    return text, fields
+
+
+def read_note(raw: bytes) -> Note:
+    """The note in the bytes of a JSON body. Raises Refused: 400 for no JSON, 422 for no note."""
+    text, fields = read_object(raw)
     marks = list(_marks(fields))
     try:
         note = Note.model_validate_json(text, strict=True)
@@ -107,12 +117,12 @@ def read_note(raw: bytes) -> Note:
         marked = tuple(mark["field"] for mark in marks)
         wrong = complaints(error.errors(include_url=False, include_input=False))
         others = [each for each in wrong if not each["field"].startswith(marked)]
-        raise Refused(_invalid(marks + others, protected=bool(marks))) from None
+        raise Refused(invalid(marks + others, protected=bool(marks))) from None
     if marks:
-        raise Refused(_invalid(marks, protected=True))
+        raise Refused(invalid(marks, protected=True))
     # A string of digits passes for a number of seconds since 1970.
     if not _DATE.fullmatch(fields["date"]):
-        raise Refused(_invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
+        raise Refused(invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
     return note
 
 
@@ -140,7 +150,7 @@ def defaulted_fields(header: str | None) -> frozenset[str]:
     names = frozenset(name.strip() for name in (header or "").split(",") if name.strip())
     if names - MAY_BE_DEFAULTED:
         raise Refused(
-            _invalid(
+            invalid(
                 [
                     {
                         "field": "Valise-Defaulted",
@@ -262,7 +272,10 @@ def _marks(fields: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield {"field": "marked_spans", "detail": _PROTECTED}
 
 
-def _invalid(errors: list[dict[str, str]], *, protected: bool = False) -> Problem:
+def invalid(
+    errors: list[dict[str, str]], whole: str = "note", *, protected: bool = False
+) -> Problem:
+    """The 422 that names what is wrong, field by field; `whole` as for `read_object`."""
     if protected:
         return problem(
             422,
@@ -270,4 +283,9 @@ def _invalid(errors: list[dict[str, str]], *, protected: bool = False) -> Proble
             "Ce déploiement ne reçoit pas encore de documents protégés. Rien n'a été conservé.",
             errors[:MOST_ERRORS],
         )
-    return problem(422, "Note refusée", "La note n'est pas conforme.", errors[:MOST_ERRORS])
+    return problem(
+        422,
+        f"{whole.capitalize()} refusée",
+        f"La {whole} n'est pas conforme.",
+        errors[:MOST_ERRORS],
+    )

@@ -2,12 +2,19 @@
 
 from uuid import UUID
 
-from schemas.answers import IngestOutcome, LineAnswer, Links, Problem, Receipt
+from schemas.answers import (
+    CorrectionReceipt,
+    IngestOutcome,
+    LineAnswer,
+    Links,
+    Problem,
+    Receipt,
+)
 from schemas.note import Note
 from services.ingest.accept import Accepted
 from services.ingest.submit import TooLarge
 from services.runtime.problems import problem
-from services.runtime.registry import Begun
+from services.runtime.registry import Begun, BegunCorrection, Obstacle
 
 NOTES = "/api/v1/notes"
 
@@ -20,7 +27,7 @@ def links(note_id: UUID) -> Links:
     return Links(self_=f"{NOTES}/{note_id}", trace=f"{NOTES}/{note_id}/trace")
 
 
-def status(begun: Begun) -> int:
+def status(begun: Begun | BegunCorrection) -> int:
     """The HTTP status for a submission that is no conflict."""
     return ACCEPTED if begun.outcome is IngestOutcome.ACCEPTED else REPEATED
 
@@ -35,6 +42,35 @@ def receipt(begun: Begun, warnings: tuple[str, ...]) -> Receipt:
         warnings=list(warnings),
         links=links(begun.note_id),
     )
+
+
+def correction_receipt(begun: BegunCorrection) -> CorrectionReceipt:
+    """The receipt for a reader's correction."""
+    return CorrectionReceipt(
+        id=begun.note_id,
+        revision=begun.revision,
+        correction=begun.correction,
+        state=begun.state,
+        outcome=begun.outcome,
+        links=links(begun.note_id),
+    )
+
+
+def not_corrected(obstacle: Obstacle) -> Problem:
+    """Why a correction was not taken."""
+    if obstacle is Obstacle.UNKNOWN:
+        return unknown_note()
+    if obstacle is Obstacle.WITHDRAWN:
+        return problem(410, "Note retirée", "Cette note a été retirée : elle ne se corrige plus.")
+    return problem(
+        412,
+        detail="La note a été rectifiée ou corrigée entre-temps : relisez-la avant de la corriger.",
+    )
+
+
+def unknown_note() -> Problem:
+    """There is no such note to correct."""
+    return problem(404, "Note introuvable", "Aucune note reçue ne porte cet identifiant.")
 
 
 def too_large() -> Problem:

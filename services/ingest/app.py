@@ -8,7 +8,7 @@ from typing import Self
 from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL
-from services.ingest import http
+from services.ingest import correction_routes, http
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.health import health_router
@@ -47,7 +47,10 @@ class Ingest:
 
 def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
     """What ingest answers over HTTP."""
-    return [http.router(ingest.registry, ingest.log, settings)]
+    return [
+        http.router(ingest.registry, ingest.log, settings),
+        correction_routes.router(ingest.registry, ingest.log),
+    ]
 
 
 def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:

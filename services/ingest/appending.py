@@ -1,4 +1,9 @@
-"""Writing pending receipts to the log, all at once where it takes them all."""
+"""Writing pending receipts to the log, all at once where it takes them all.
+
+The log keeps the latest event of a note for ever, and no other: so the newest state must be the one
+that is written last, whoever wrote an older one late (a relay after a crash, a submission sent
+again, the slower of two corrections). `settle` sees to it.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,7 +12,7 @@ from services.ingest.outcomes import SERVICE
 from services.runtime import metrics, tracing
 from services.runtime.errors import Unprocessable
 from services.runtime.log import Entry, Log
-from services.runtime.registry import Key
+from services.runtime.registry import Key, Pending, Registry, aside
 
 TIME = metrics.STAGES.labels(SERVICE, "append")
 
@@ -48,6 +53,27 @@ async def append(
             refused |= await append(log, topic, [each], trace)
         return refused
     return set()
+
+
+async def settle(
+    registry: Registry, log: Log, topic: str, written: Sequence[Key], trace: str | None = None
+) -> None:
+    """Have it known that the log has these states, and that nothing older lies behind the newest.
+
+    A newer correction that was begun while one of these was on its way is written again behind it
+    (the same event: applied once); only then are these no longer pending. So wherever this ends
+    early, what is still pending is written and settled anew by the relay. Raises Unavailable.
+    """
+    known = list(written)
+    while known:
+        newer: list[Pending] = await aside(registry.mark_received, known)
+        if not newer:
+            return
+        refused = await append(log, topic, newer, trace)
+        if refused:
+            # Its own request, or the relay, will find out and forget it; then these are settled.
+            return
+        known += [each.key for each in newer]
 
 
 def _entry(receipt: Writable, trace: str | None) -> Entry:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
@@ -30,20 +30,30 @@ class Line:
     raw: bytes | None
 
 
-def media_type(request: Request) -> str:
-    """JSON or NDJSON. Raises ProblemError 415 for another type, charset or encoding."""
+TAKEN = {JSON: "une note", NDJSON: "une note par ligne"}
+"""What a submission may be."""
+
+
+def media_type(request: Request, taken: Mapping[str, str] = TAKEN) -> str:
+    """Which of the types `taken` the body has: JSON or NDJSON.
+
+    Raises ProblemError 415 for another type, charset or encoding.
+    """
     given, _, parameters = request.headers.get("content-type", "").partition(";")
     kind = given.strip().lower()
     charset = _charset(parameters)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if kind in {JSON, NDJSON} and charset in {"utf-8", "utf8"} and encoding == "identity":
+    if kind in taken and charset in {"utf-8", "utf8"} and encoding == "identity":
         return kind
     raise ProblemError(
         415,
-        detail=f"Types admis : {JSON} (une note) et {NDJSON} (une note par ligne), "
-        "en UTF-8 et sans compression.",
-        headers={"Accept-Post": f"{JSON}, {NDJSON}"},
+        detail=f"Types admis : {_and(taken)}, en UTF-8 et sans compression.",
+        headers={"Accept-Post": ", ".join(taken)},
     )
+
+
+def _and(taken: Mapping[str, str]) -> str:
+    return " et ".join(f"{kind} ({meaning})" for kind, meaning in taken.items())
 
 
 async def whole(request: Request, limit: int) -> bytes:

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Sequence
 
 from schemas.answers import IngestOutcome, Problem
+from schemas.correction import Correction
 from schemas.note import Note
 from schemas.topics import SUBMITTED
 from services.runtime import metrics
 from services.runtime.logs import Ended, tell
-from services.runtime.registry import Begun
+from services.runtime.registry import Begun, BegunCorrection
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,31 @@ def settled(results: Sequence[Begun], trace: str | None) -> None:
         tell(logger, logging.INFO, [ended], message, each.outcome, each.note_id, each.revision)
 
 
+def corrected(result: BegunCorrection, trace: str | None) -> None:
+    """A reader's correction that the registry knows: accepted or duplicate."""
+    _count(result.outcome)
+    ended = Ended(
+        SERVICE,
+        result.outcome.value,
+        SUBMITTED.name,
+        note_id=str(result.note_id),
+        revision=result.revision,
+        reason=f"correction {result.correction}",
+        trace=trace,
+    )
+    message = "%s: note %s revision %d correction %d"
+    tell(
+        logger,
+        logging.INFO,
+        [ended],
+        message,
+        result.outcome,
+        result.note_id,
+        result.revision,
+        result.correction,
+    )
+
+
 def refused(said: Problem, trace: str | None) -> None:
     """A submission that is no note, or none that can be taken.
 
@@ -50,7 +76,8 @@ def refused(said: Problem, trace: str | None) -> None:
 def _known(field: str) -> str:
     """The field's name where it is one of a note's; another's would be the sender's own words."""
     name = field.partition(".")[0]
-    return field if name in Note.model_fields and field.isascii() and len(field) < 60 else "?"
+    known = Note.model_fields.keys() | Correction.model_fields.keys()
+    return field if name in known and field.isascii() and len(field) < 60 else "?"
 
 
 def too_large(note_id: str, trace: str | None) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from schemas.topics import SUBMITTED
 from services.ingest import outcomes
-from services.ingest.appending import append
+from services.ingest.appending import append, settle
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
@@ -56,6 +56,6 @@ async def relay_once(registry: Registry, log: Log, *, age: float = AGE_SECONDS) 
         await aside(registry.abandon, key)
     written = [each.key for each in pending if each.key not in refused]
     if written:
-        await aside(registry.mark_received, written)
+        await settle(registry, log, SUBMITTED.name, written)
         logger.info("relayed: %d pending notes", len(written))
     return len(pending)

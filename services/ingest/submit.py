@@ -9,7 +9,7 @@ from typing import TypeVar
 from schemas.answers import State
 from schemas.topics import SUBMITTED
 from services.ingest import outcomes
-from services.ingest.appending import append
+from services.ingest.appending import append, settle
 from services.runtime import tracing
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
@@ -39,21 +39,21 @@ async def submit(
     # Of one request, so of one trace.
     trace = submissions[0].event.trace if submissions else None
     until = asyncio.get_running_loop().time() + ANSWER_SECONDS
-    begun = await _by(until, aside(registry.begin, submissions))
+    begun = await by(until, aside(registry.begin, submissions))
     # A pending duplicate is written too: whoever sent it first may not have come that far.
     waiting = {each.key: each for each in begun if each.event and each.state is State.PENDING}
     refused: set[Key] = set()
     if waiting:
         with tracing.span(outcomes.SERVICE, "append", trace) as handed_on:
-            refused = await _by(
+            refused = await by(
                 until, append(log, SUBMITTED.name, list(waiting.values()), handed_on)
             )
     for key in refused:
-        await _by(until, aside(registry.abandon, key))
+        await by(until, aside(registry.abandon, key))
     written = waiting.keys() - refused
     if written:
         try:
-            await _by(until, aside(registry.mark_received, list(written)))
+            await by(until, settle(registry, log, SUBMITTED.name, list(written)))
         except Unavailable as error:
             # The log has them, which is what was promised; the relay will write them once more.
             logger.warning("received, but not marked so yet: %s", error.reason)
@@ -70,7 +70,8 @@ async def submit(
     return results
 
 
-async def _by(until: float, work: Awaitable[T]) -> T:
+async def by(until: float, work: Awaitable[T]) -> T:
+    """What `work` gives by that time of the loop's clock. Raises Unavailable when it does not."""
     try:
         async with asyncio.timeout_at(until):
             return await work

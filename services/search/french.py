@@ -73,6 +73,12 @@ def subtheme(code: str) -> str:
     return subthemes().get(code, code)
 
 
+def tag(code: str) -> str:
+    """A theme or sub-theme by its full code: « Santé », « Santé : hôpital et offre de soins »."""
+    name, _, sub = code.partition(".")
+    return f"{theme(name)}{NBSP}: {subtheme(code)}" if sub else theme(name)
+
+
 def country(code: str) -> str:
     """French name of a country; the code itself where it is unknown."""
     return countries().get(code, code)

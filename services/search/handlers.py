@@ -13,7 +13,7 @@ from itertools import groupby, zip_longest
 from uuid import UUID
 
 from schemas.answers import State
-from schemas.events import ClassifiedNote, UnreadableEvent, decode
+from schemas.events import ClassifiedNote, Kind, UnreadableEvent, decode
 from services.runtime import metrics, tracing
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.errors import Unprocessable
@@ -122,14 +122,14 @@ async def _index(index: Index, registry: Registry, notes: Sequence[ClassifiedNot
     applied = await index.apply(notes)
     now = datetime.now(UTC)
     marks = [
-        Mark(note.note_id, note.revision, _state(note), now)
+        Mark(note.note_id, note.revision, _state(note), now, note.correction)
         for note, outcome in zip(notes, applied, strict=True)
         if not isinstance(outcome, Rejected) and outcome is not Applied.STALE
     ]
     if marks:
         await aside(registry.mark_indexed, marks)
     for note, outcome in zip(notes, applied, strict=True):
-        if outcome is Applied.INDEXED:
+        if outcome is Applied.INDEXED and note.kind is not Kind.RECLASSIFIED:
             # Two machines' clocks can differ by more than a note's journey.
             metrics.END_TO_END.observe(max(0.0, (now - note.received_at).total_seconds()))
     return [

@@ -1,19 +1,22 @@
 """The search API: search, one note, its trace, and the feeds."""
 
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from schemas.answers import NoteView, Problem, SearchPage, Trace
+from schemas.correction import LabelledNote
 from schemas.query import Query
 from services.runtime import metrics, problems
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from services.search import notes
+from services.search.corrections import labelled_notes
 from services.search.feeds import rendered
 from services.search.freshness import Freshness, State, unchanged
 from services.search.index import CursorExpired, CursorInvalid, Index, Page
@@ -23,6 +26,8 @@ from services.search.topics import MEDIA, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
 """Kept, but asked for again each time: a withdrawn note must not live on in a cache."""
+
+NDJSON = "application/x-ndjson"
 
 NoteId = Annotated[str, Path(description="Identifiant de la note")]
 
@@ -69,7 +74,39 @@ def api(index: Index, registry: Registry) -> APIRouter:
     async def trace(note_id: NoteId, request: Request) -> Trace:
         return await notes.trace_for(reader_of(request), note_id, index, registry)
 
+    @router.get(
+        "/corrections",
+        response_class=Response,
+        summary="Les notes corrigées par leurs lecteurs, une par ligne, pour l'apprentissage",
+        responses={
+            200: {
+                "description": "Une note corrigée par ligne. Un envoi interrompu est incomplet.",
+                "content": {NDJSON: {"schema": _labelled_schema()}},
+            },
+            **_problems(503),
+        },
+    )
+    async def corrections(request: Request) -> Response:
+        lines = _lines(labelled_notes(reader_of(request), index, registry))
+        # The first one now: where an engine is away, that can still be answered with 503.
+        first = await anext(lines, b"")
+        return StreamingResponse(
+            _rejoined(first, lines), media_type=NDJSON, headers={"Cache-Control": REVALIDATE}
+        )
+
     return router
+
+
+async def _lines(notes: AsyncIterator[LabelledNote]) -> AsyncIterator[bytes]:
+    async for note in notes:
+        yield note.model_dump_json().encode() + b"\n"
+
+
+async def _rejoined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """All of it. What is raised on the way breaks the answer off: its reader sees no end of it."""
+    yield first
+    async for line in rest:
+        yield line
 
 
 def feeds(index: Index, settings: Settings) -> APIRouter:
@@ -177,6 +214,12 @@ def base_of(request: Request, settings: Settings) -> str:
 def _not_modified(state: State, now: datetime) -> Response:
     headers = state.headers(now) | {"Cache-Control": REVALIDATE}
     return Response(status_code=304, headers=headers)
+
+
+def _labelled_schema() -> dict[str, Any]:
+    """The schema of an exported line; its parts are those of a note's, in the same document."""
+    schema = LabelledNote.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {name: part for name, part in schema.items() if name != "$defs"}
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.answers import Trace
-from schemas.classification import Evidence
+from schemas.answers import TagCodes, Trace
+from schemas.classification import Classification, Evidence
 from schemas.events import ClassifiedNote
 from schemas.vocabulary import Role
 from services.search import french
+from services.search.disagreement import disagreement
 from services.search.document import Tags, tags_in_force
 from services.search.passages import Segment, Shape, Span, laid_out
 
@@ -77,13 +78,19 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class NotePage:
-    """All that the page of a note shows."""
+    """All that the page of a note shows.
+
+    `found` is what the classifier had found, where a reader's correction replaced it;
+    `differences` say where it differs from what the author declared.
+    """
 
     id: str
     subject: str
     facts: tuple[tuple[str, str], ...]
     labels: tuple[Label, ...]
     corrected: bool
+    found: str
+    differences: tuple[str, ...]
     marked_subject: tuple[Piece, ...]
     body: tuple[TextBlock, ...]
     steps: tuple[tuple[str, str, str], ...] = ()
@@ -119,6 +126,8 @@ def note_page(event: ClassifiedNote, trace: Trace) -> NotePage:
         facts=tuple(_facts(event)),
         labels=labels,
         corrected=event.correction_tags is not None,
+        found="" if event.correction_tags is None else _listed(_found(event.classification)),
+        differences=tuple(_differences(event)),
         marked_subject=tuple(
             _piece(segment, by_passage, seen)
             for _, segments in laid_out(note.subject, subject)
@@ -192,6 +201,39 @@ def _evidence(tags: Tags) -> Iterable[Evidenced]:
         )
 
 
+def _found(found: Classification) -> TagCodes:
+    """What the classifier says the note is about."""
+    themes = [
+        code
+        for tag in found.themes
+        for code in ([f"{tag.theme}.{sub}" for sub in tag.subthemes] or [tag.theme])
+    ]
+    about = [tag.country for tag in found.countries if tag.role is Role.ABOUT]
+    return TagCodes(themes=tuple(themes), countries=tuple(about))
+
+
+def _listed(codes: TagCodes) -> str:
+    names = [*map(french.tag, codes.themes), *map(french.country, codes.countries)]
+    return f"{french.NBSP}; ".join(names) or "aucun thème ni pays"
+
+
+def _differences(event: ClassifiedNote) -> Iterable[str]:
+    """Where the author's tags and the classifier's differ, in sentences without their full stop."""
+    between = disagreement(event.note, event.classification)
+    if between is None:
+        return
+    if between.declared_only != TagCodes():
+        yield (
+            "Déclaré par l’auteur, non reconnu dans le texte"
+            f"{french.NBSP}: {_listed(between.declared_only)}"
+        )
+    if between.found_only != TagCodes():
+        yield (
+            "Reconnu dans le texte, non déclaré par l’auteur"
+            f"{french.NBSP}: {_listed(between.found_only)}"
+        )
+
+
 def _numbered(found: Iterable[Evidenced]) -> list[tuple[Label, list[tuple[Passage, Evidence]]]]:
     """Each tag with its passages in the order of the text, each with an anchor of its own."""
     numbered = []
@@ -248,6 +290,11 @@ def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
         yield "Auteur", note.author
     if note.addressees:
         yield "Destinataires", ", ".join(note.addressees)
+    if note.declared_themes:
+        yield "Thèmes déclarés", ", ".join(map(french.tag, dict.fromkeys(note.declared_themes)))
+    if note.declared_countries:
+        named = map(french.country, dict.fromkeys(note.declared_countries))
+        yield "Pays déclarés", ", ".join(named)
     yield "Suite attendue", "Pour action" if note.action == "action" else "Pour information"
     if note.cites:
         yield "Notes citées", ", ".join(note.cites)

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from schemas.answers import NoteView, State, Trace, TraceStep
+from schemas.classification import Classification
 from schemas.events import ClassifiedNote
 from schemas.query import Reader
 from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
 from services.search import french
-from services.search.document import links, tags_in_force
+from services.search.disagreement import disagreement
+from services.search.document import Tags, links, tags_in_force
 from services.search.index import Index
 from services.search.reader import may_read
 
@@ -69,7 +71,7 @@ async def journey(event: ClassifiedNote, registry: Registry) -> Trace:
 
 
 def view(event: ClassifiedNote) -> NoteView:
-    """The note as a reader gets it, with the tags that hold now."""
+    """The note as a reader gets it: the tags that hold now, whose they are, and what was found."""
     tags = tags_in_force(event)
     return NoteView(
         id=event.note_id,
@@ -82,6 +84,10 @@ def view(event: ClassifiedNote) -> NoteView:
         themes=tags.themes,
         countries=tags.countries,
         organisations=tags.organisations,
+        tags_from="classifier" if event.correction_tags is None else "reader",
+        correction=event.correction,
+        found=event.classification,
+        disagreement=disagreement(event.note, event.classification),
         links=links(event.note_id),
     )
 
@@ -133,14 +139,20 @@ def unknown_note() -> ProblemError:
 
 
 def _classified(event: ClassifiedNote) -> str:
-    tags = tags_in_force(event)
+    found = event.classification
+    said = (
+        f"Révision {event.revision} classée (version {found.release} du classement) : "
+        f"{_labels(found)}"
+    )
+    if event.correction_tags is None:
+        return said
+    return f"{said} ; en vigueur, corrigé par un lecteur : {_labels(tags_in_force(event))}"
+
+
+def _labels(tags: Tags | Classification) -> str:
     labels = [french.theme(tag.theme) for tag in tags.themes]
     labels += [french.country(tag.country) for tag in tags.countries if tag.role == "about"]
-    found = ", ".join(labels) or "aucun thème ni pays"
-    return (
-        f"Révision {event.revision} classée (version {event.classification.release} "
-        f"du classement) : {found}"
-    )
+    return ", ".join(labels) or "aucun thème ni pays"
 
 
 def _id(text: str) -> UUID:

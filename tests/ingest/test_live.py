@@ -1,5 +1,6 @@
 """Ingest on real Kafka and PostgreSQL."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from schemas.answers import State
+from schemas.vocabulary import subthemes
 from services.ingest.app import compose
 from services.runtime.log.kafka import KafkaLog
 from services.runtime.registry import Registry
@@ -61,6 +63,26 @@ async def test_a_note_is_in_kafka_when_its_receipt_says_so(office: Office) -> No
     receipt = office.registry.receipt(event.note_id)
     assert receipt is not None
     assert receipt.state is State.RECEIVED
+
+
+async def test_corrections_at_once_are_all_in_kafka_and_the_last_one_stands(
+    office: Office,
+) -> None:
+    note = (await office.send()).json()["id"]
+    codes = list(subthemes())[:8]
+    answers = await asyncio.gather(
+        *(
+            office.client.post(
+                f"/api/v1/notes/{note}/corrections", json={"themes": [code], "countries": []}
+            )
+            for code in codes
+        )
+    )
+    assert [each.status_code for each in answers] == [202] * 8
+    assert sorted(each.json()["correction"] for each in answers) == list(range(1, 9))
+    events = await office.logged()
+    assert {event.correction for event in events} == set(range(9))
+    assert events[-1].correction == 8
 
 
 async def test_a_thousand_lines_are_a_thousand_notes(office: Office) -> None:

@@ -43,7 +43,7 @@ def deployment(
 
 def valise(deployment: Deployment, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """The command, pointed at the service that serves it."""
-    url = deployment.ingest if arguments[0] == "submit" else deployment.search
+    url = deployment.ingest if arguments[0] in ("submit", "correct") else deployment.search
     return subprocess.run(
         [VALISE, *arguments],
         env={"VALISE_URL": url, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},

@@ -5,12 +5,19 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import URL, create_engine, make_url, text
 
+from schemas.answers import State
+from schemas.events import CorrectionTags, Kind, NoteEvent, encode
 from services.ingest.accept import content_hash
-from services.runtime.registry import Submission
+from services.ingest.correct import tags_hash
+from services.runtime.registry import CorrectionSubmission, Submission
+from services.runtime.registry.database import Database
+from services.runtime.registry.tables import notes, revisions
 from tests.builders import a_note, an_event
 
 
@@ -18,6 +25,40 @@ def submission(defaulted: frozenset[str] = frozenset(), **changes: object) -> Su
     """A first submission of Berlin's note on pensions; fields of the note can be changed."""
     note = a_note(**changes)
     return Submission(an_event(note), content_hash(note, defaulted), defaulted)
+
+
+def correction(*themes: str, **changes: Any) -> CorrectionSubmission:
+    """A reader's correction of that note to these themes and to Germany; any field can be given."""
+    tags = CorrectionTags(themes=themes, countries=("DE",))
+    fields: dict[str, Any] = {
+        "note_id": a_note().id,
+        "event_id": uuid4(),
+        "at": datetime.now(UTC),
+        "tags": tags,
+        "content_hash": tags_hash(tags),
+    }
+    return CorrectionSubmission(**(fields | changes))
+
+
+def withdraw(url: str, event: NoteEvent) -> None:
+    """What a withdrawal will leave in the registry: a second revision of that kind."""
+    gone = event.model_copy(update={"kind": Kind.WITHDRAWN, "revision": 2})
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(
+            revisions.insert(),
+            {
+                "note_id": gone.note_id,
+                "revision": 2,
+                "kind": gone.kind,
+                "content_hash": "-",
+                "event": encode(gone),
+                "received_at": gone.received_at,
+                "state": State.RECEIVED,
+            },
+        )
+        connection.execute(notes.update().where(notes.c.id == gone.note_id).values(revision=2))
+    database.close()
 
 
 @contextlib.contextmanager

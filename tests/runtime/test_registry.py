@@ -20,19 +20,19 @@ from schemas.events import Kind, NoteEvent, decode, encode
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import (
     Begun,
+    BegunCorrection,
     DeadLetterRow,
     Key,
     Mark,
+    Obstacle,
     Registry,
     Submission,
 )
 from services.runtime.registry.database import Database
 from services.runtime.registry.letters import about
 from services.runtime.registry.tables import metadata
-from services.runtime.registry.tables import notes as notes_table
-from services.runtime.registry.tables import revisions as revisions_table
 from tests.builders import a_note, an_event
-from tests.runtime.registry_kit import own_schema, submission
+from tests.runtime.registry_kit import correction, own_schema, submission, withdraw
 
 LATER = timedelta(days=1)
 
@@ -81,29 +81,6 @@ def letter(value: bytes | None, **changes: Any) -> DeadLetterRow:
         "value": value,
     }
     return DeadLetterRow(**(fields | changes))
-
-
-def withdraw(url: str, event: NoteEvent) -> None:
-    """What a withdrawal will leave in the registry: a second revision of that kind."""
-    gone = event.model_copy(update={"kind": Kind.WITHDRAWN, "revision": 2})
-    database = Database(url)
-    with database.writing() as connection:
-        connection.execute(
-            revisions_table.insert(),
-            {
-                "note_id": gone.note_id,
-                "revision": 2,
-                "kind": gone.kind,
-                "content_hash": "-",
-                "event": encode(gone),
-                "received_at": gone.received_at,
-                "state": State.RECEIVED,
-            },
-        )
-        connection.execute(
-            notes_table.update().where(notes_table.c.id == gone.note_id).values(revision=2)
-        )
-    database.close()
 
 
 class TestBegin:
@@ -235,7 +212,7 @@ class TestBegin:
 class TestStates:
     def test_received_is_said_only_of_a_pending_receipt(self, registry: Registry) -> None:
         (key,) = in_the_log(registry, submission())
-        registry.mark_indexed([Mark(*key, State.INDEXED, now())])
+        registry.mark_indexed([Mark(key.note_id, key.revision, State.INDEXED, now())])
         registry.mark_received([key])
         found = registry.receipt(key.note_id)
         assert found is not None
@@ -244,7 +221,7 @@ class TestStates:
     def test_the_index_may_be_quicker_than_the_receipt(self, registry: Registry) -> None:
         (begun,) = registry.begin([submission()])
         at = now()
-        registry.mark_indexed([Mark(*begun.key, State.INDEXED, at)])
+        registry.mark_indexed([Mark(begun.note_id, begun.revision, State.INDEXED, at)])
         found = registry.receipt(begun.note_id)
         assert found is not None
         assert (found.state, found.indexed_at) == (State.INDEXED, at)
@@ -252,8 +229,8 @@ class TestStates:
     def test_an_index_that_says_it_again_changes_nothing(self, registry: Registry) -> None:
         (key,) = in_the_log(registry, submission())
         first = now()
-        registry.mark_indexed([Mark(*key, State.INDEXED, first)])
-        registry.mark_indexed([Mark(*key, State.INDEXED, first + LATER)] * 2)
+        registry.mark_indexed([Mark(key.note_id, key.revision, State.INDEXED, first)])
+        registry.mark_indexed([Mark(key.note_id, key.revision, State.INDEXED, first + LATER)] * 2)
         found = registry.receipt(key.note_id)
         assert found is not None
         assert found.indexed_at == first
@@ -273,7 +250,12 @@ class TestStates:
     def test_notes_that_are_not_known_are_passed_over(self, registry: Registry) -> None:
         (key,) = in_the_log(registry, submission())
         at = now()
-        registry.mark_indexed([Mark(uuid4(), 1, State.INDEXED, at), Mark(*key, State.INDEXED, at)])
+        registry.mark_indexed(
+            [
+                Mark(uuid4(), 1, State.INDEXED, at),
+                Mark(key.note_id, key.revision, State.INDEXED, at),
+            ]
+        )
         registry.mark_received([Key(uuid4(), 1)])
         registry.mark_indexed([])
         found = registry.receipt(key.note_id)
@@ -344,6 +326,163 @@ class TestPending:
         assert registry.receipt(key.note_id) is not None
 
 
+def corrected(registry: Registry, *themes: str, **changes: Any) -> BegunCorrection:
+    """Begin that correction of Berlin's note."""
+    begun = registry.begin_correction(correction(*themes, **changes))
+    assert isinstance(begun, BegunCorrection)
+    return begun
+
+
+class TestCorrections:
+    def test_a_correction_is_the_whole_note_with_the_reader_s_tags(
+        self, registry: Registry
+    ) -> None:
+        sent = submission()
+        (key,) = in_the_log(registry, sent)
+        begun = corrected(registry, "sante.hopital")
+        assert begun.key == Key(key.note_id, 1, 1)
+        assert (begun.outcome, begun.state) == (IngestOutcome.ACCEPTED, State.PENDING)
+        (waiting,) = begun.waiting
+        event = decode(NoteEvent, waiting.event)
+        assert event.kind is Kind.CORRECTED
+        assert (event.revision, event.correction) == (1, 1)
+        assert event.note == sent.event.note
+        assert event.received_at == sent.event.received_at < event.at
+        assert event.correction_tags is not None
+        assert event.correction_tags.themes == ("sante.hopital",)
+
+    def test_what_stands_already_is_a_duplicate_whatever_was_seen(self, registry: Registry) -> None:
+        in_the_log(registry, submission())
+        registry.mark_received([corrected(registry, "sante").key])
+        again = corrected(registry, "sante", seen=frozenset({(1, 0)}))
+        assert (again.outcome, again.correction) == (IngestOutcome.DUPLICATE, 1)
+        assert (again.state, again.waiting) == (State.RECEIVED, ())
+        assert corrected(registry, "travail").correction == 2
+        assert corrected(registry, "sante").correction == 3
+
+    def test_what_may_be_missing_in_the_log_is_handed_out_in_order(
+        self, registry: Registry
+    ) -> None:
+        registry.begin([submission()])
+        corrected(registry, "sante")
+        begun = corrected(registry, "travail")
+        assert [each.key[1:] for each in begun.waiting] == [(1, 0), (1, 1), (1, 2)]
+        assert corrected(registry, "travail").waiting == begun.waiting
+
+    def test_a_note_that_is_unknown_or_withdrawn_is_not_corrected(
+        self, registry: Registry, url: str
+    ) -> None:
+        assert registry.begin_correction(correction("sante")) is Obstacle.UNKNOWN
+        sent = submission()
+        in_the_log(registry, sent)
+        withdraw(url, sent.event)
+        assert registry.begin_correction(correction("sante")) is Obstacle.WITHDRAWN
+
+    def test_a_reader_who_saw_an_older_state_is_told(self, registry: Registry) -> None:
+        in_the_log(registry, submission())
+        first = frozenset({(1, 0)})
+        assert corrected(registry, "sante", seen=first).correction == 1
+        assert registry.begin_correction(correction("travail", seen=first)) is Obstacle.MOVED
+        nothing: frozenset[tuple[int, int]] = frozenset()
+        assert registry.begin_correction(correction("travail", seen=nothing)) is Obstacle.MOVED
+        assert corrected(registry, "travail", seen=first | {(1, 1)}).correction == 2
+
+    @pytest.mark.usefixtures("registry")
+    def test_corrections_at_once_each_get_their_own_number(self, url: str) -> None:
+        """Each on its own registry, as services on several machines would be."""
+        first = Registry(url)
+        in_the_log(first, submission())
+        first.close()
+        codes = ["sante.hopital", "sante.vaccination", "travail.emploi", "travail.salaires"]
+        together = threading.Barrier(len(codes))
+
+        def send(code: str) -> int:
+            own = Registry(url)
+            together.wait(30)
+            try:
+                return corrected(own, code).correction
+            finally:
+                own.close()
+
+        with ThreadPoolExecutor(len(codes)) as pool:
+            assert sorted(pool.map(send, codes)) == [1, 2, 3, 4]
+
+    def test_an_older_state_is_not_settled_before_the_newest_lies_behind_it(
+        self, registry: Registry
+    ) -> None:
+        (begun,) = registry.begin([submission()])
+        newest = corrected(registry, "sante")
+        (newer,) = registry.mark_received([begun.key])
+        assert newer.key == newest.key
+        assert len(registry.pending(now() + LATER)) == 2
+        assert registry.mark_received([begun.key, newest.key]) == []
+        assert registry.pending(now() + LATER) == []
+
+    def test_the_relay_finds_a_note_before_its_correction(self, registry: Registry) -> None:
+        registry.begin([submission()])
+        corrected(registry, "sante")
+        found = registry.pending(now() + LATER)
+        assert [each.key.correction for each in found] == [0, 1]
+        assert len(registry.pending(now() + LATER, limit=1)) == 1
+
+    def test_what_the_log_can_never_take_is_forgotten_with_or_without_its_note(
+        self, registry: Registry
+    ) -> None:
+        (begun,) = registry.begin([submission()])
+        registry.abandon(corrected(registry, "sante").key)
+        assert [each.key for each in registry.pending(now() + LATER)] == [begun.key]
+        corrected(registry, "sante")
+        registry.abandon(begun.key)
+        assert registry.pending(now() + LATER) == []
+        assert registry.receipt(begun.note_id) is None
+
+    def test_a_note_sent_again_keeps_its_correction(self, registry: Registry) -> None:
+        in_the_log(registry, submission())
+        registry.mark_received([corrected(registry, "sante").key])
+        (again,) = registry.begin([submission()])
+        assert again.outcome is IngestOutcome.DUPLICATE
+        assert corrected(registry, "sante").outcome is IngestOutcome.DUPLICATE
+
+    def test_the_trace_tells_of_corrections(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        begun = corrected(registry, "sante")
+        registry.mark_indexed([Mark(key.note_id, 1, State.INDEXED, now())])
+        registry.mark_indexed([Mark(key.note_id, 1, State.INDEXED, now(), begun.correction)])
+        assert [(each.step, each.detail) for each in registry.trace(key.note_id)] == [
+            ("received", "Note reçue (révision 1)"),
+            ("received", "Correction des thèmes et pays reçue (révision 1, correction 1)"),
+            ("indexed", "Révision 1 indexée"),
+            ("indexed", "Révision 1, correction 1 indexée"),
+        ]
+        assert registry.pending(now() + LATER) == []
+
+    def test_a_correction_that_is_parked_leaves_its_note_as_it_is(self, registry: Registry) -> None:
+        (key,) = in_the_log(registry, submission())
+        (waiting,) = corrected(registry, "sante").waiting
+        registry.park(letter(waiting.event, reason="no such theme"))
+        found = registry.receipt(key.note_id)
+        assert found is not None
+        assert found.state is State.RECEIVED
+        assert corrected(registry, "sante").state is State.PARKED
+
+    def test_the_standing_corrections_are_listed_page_by_page(
+        self, registry: Registry, url: str
+    ) -> None:
+        sent = [submission(reference=f"BER-{number}") for number in range(5)]
+        in_the_log(registry, *sent)
+        for each in sent[:4]:
+            corrected(registry, "travail", note_id=each.event.note_id)
+            corrected(registry, "sante", note_id=each.event.note_id, comment="Lu en entier.")
+        withdraw(url, sent[0].event)
+        first = registry.corrections(limit=2)
+        rest = registry.corrections(after=first[-1].note_id, limit=2)
+        assert [each.note_id for each in first + rest] == sorted(
+            each.event.note_id for each in sent[1:4]
+        )
+        assert {(each.correction, each.comment) for each in first + rest} == {(2, "Lu en entier.")}
+        assert registry.corrections(after=rest[-1].note_id) == []
+
+
 class TestDeadLetters:
     def test_a_letter_comes_back_with_its_bytes(self, registry: Registry) -> None:
         sent = letter(b"\xff\x00{", key=b"\xfe", headers={"traceparent": b"\x00\xff"})
@@ -373,7 +512,7 @@ class TestDeadLetters:
 
     def test_the_note_it_is_about_is_parked_with_the_reason(self, registry: Registry) -> None:
         (key,) = in_the_log(registry, submission())
-        event = registry.revision(*key)
+        event = registry.revision(key.note_id, key.revision)
         assert event is not None
         registry.park(letter(encode(event), reason="unknown theme"))
         found = registry.receipt(key.note_id)
@@ -382,9 +521,9 @@ class TestDeadLetters:
 
     def test_a_note_that_is_indexed_stays_so(self, registry: Registry) -> None:
         (key,) = in_the_log(registry, submission())
-        event = registry.revision(*key)
+        event = registry.revision(key.note_id, key.revision)
         assert event is not None
-        registry.mark_indexed([Mark(*key, State.INDEXED, now())])
+        registry.mark_indexed([Mark(key.note_id, key.revision, State.INDEXED, now())])
         registry.park(letter(encode(event)))
         found = registry.receipt(key.note_id)
         assert found is not None
@@ -392,10 +531,10 @@ class TestDeadLetters:
 
     def test_a_replayed_letter_ends_indexed(self, registry: Registry) -> None:
         (key,) = in_the_log(registry, submission())
-        event = registry.revision(*key)
+        event = registry.revision(key.note_id, key.revision)
         assert event is not None
         registry.park(letter(encode(event)))
-        registry.mark_indexed([Mark(*key, State.INDEXED, now())])
+        registry.mark_indexed([Mark(key.note_id, key.revision, State.INDEXED, now())])
         found = registry.receipt(key.note_id)
         assert found is not None
         assert found.state is State.INDEXED
@@ -419,11 +558,11 @@ class TestDeadLetters:
         (begun,) = registry.begin([submission()])
         (step,) = registry.trace(begun.note_id)
         assert "en attente" in step.detail
-        event = registry.revision(*begun.key)
+        event = registry.revision(begun.note_id, begun.revision)
         assert event is not None
         registry.mark_received([begun.key])
         registry.park(letter(encode(event), at=now(), reason="no theme"))
-        registry.mark_indexed([Mark(*begun.key, State.INDEXED, now())])
+        registry.mark_indexed([Mark(begun.note_id, begun.revision, State.INDEXED, now())])
         steps = registry.trace(begun.note_id)
         assert [(each.step, each.detail) for each in steps] == [
             ("received", "Note reçue (révision 1)"),

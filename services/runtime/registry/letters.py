@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from schemas.events import MAX_REVISION
+from schemas.events import MAX_CORRECTION, MAX_REVISION
 from services.runtime.registry.rows import DeadLetterRow, ParkedRow
 
 
@@ -49,6 +49,14 @@ def about(letter: DeadLetterRow) -> tuple[UUID | None, int | None]:
     revision = value.get("revision")
     known = type(revision) is int and 1 <= revision <= MAX_REVISION
     return note_id, revision if known else None
+
+
+def correction_of(letter: DeadLetterRow) -> int:
+    """The correction that a dead letter seems to be about; 0 for none, or where unknown."""
+    correction = _object(letter.value).get("correction")
+    if type(correction) is int and 1 <= correction <= MAX_CORRECTION:
+        return int(correction)
+    return 0
 
 
 def _fingerprint(letter: DeadLetterRow) -> str:

@@ -3,27 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.answers import IngestOutcome, State
-from schemas.events import Kind, NoteEvent
+from schemas.events import CorrectionTags, Kind, NoteEvent
 
 
 class Key(NamedTuple):
-    """One revision of one note."""
+    """One state of one note: a revision as it was sent, or a reader's correction of it."""
 
     note_id: UUID
     revision: int
+    correction: int = 0
 
 
 class Mark(NamedTuple):
-    """A revision that reached the index: `state` is indexed or withdrawn, `at` when (aware)."""
+    """A state that reached the index: `state` is indexed or withdrawn, `at` when (aware)."""
 
     note_id: UUID
     revision: int
     state: State
     at: datetime
+    correction: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,73 @@ class Pending:
     note_id: UUID
     revision: int
     event: bytes
+    correction: int = 0
 
     @property
     def key(self) -> Key:
-        """The revision that this is about."""
-        return Key(self.note_id, self.revision)
+        """The state that this is about."""
+        return Key(self.note_id, self.revision, self.correction)
+
+
+class Obstacle(StrEnum):
+    """Why a correction cannot be begun."""
+
+    UNKNOWN = "unknown"
+    """Nobody submitted such a note."""
+    WITHDRAWN = "withdrawn"
+    """The post took the note back."""
+    MOVED = "moved"
+    """The note is no longer in a state that the reader had seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionSubmission:
+    """A reader's correction as ingest made it; the registry gives it its number.
+
+    `content_hash` is taken over the tags. `seen`: the states (revision, correction) of which the
+    note must be in one; None where any will do.
+    """
+
+    note_id: UUID
+    event_id: UUID
+    at: datetime
+    tags: CorrectionTags
+    content_hash: str
+    comment: str | None = None
+    trace: str | None = None
+    seen: frozenset[tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BegunCorrection:
+    """What the registry made of a correction: accepted, or a duplicate of the standing one.
+
+    `waiting` is all of this note that may be missing in the log, in the order in which it must be
+    written: the revision, then its corrections.
+    """
+
+    outcome: IngestOutcome
+    note_id: UUID
+    revision: int
+    correction: int
+    state: State
+    waiting: tuple[Pending, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """The state that this is about."""
+        return Key(self.note_id, self.revision, self.correction)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRow:
+    """The latest correction of a note, without its tags: those travel in the event."""
+
+    note_id: UUID
+    revision: int
+    correction: int
+    at: datetime
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

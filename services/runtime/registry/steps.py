@@ -18,12 +18,13 @@ _RECEIVED = {
 def of(history: Iterable[Any], letters: Iterable[Any]) -> list[TraceStep]:
     """The steps in the order of time.
 
-    In: revisions (`revision`, `kind`, `state`, `received_at`, `indexed_at`) and dead letters
-    (`at`, `service`, `reason`).
+    In: revisions and corrections (`revision`, `correction`, `kind`, `state`, `received_at`,
+    `indexed_at`) and dead letters (`at`, `service`, `reason`).
     """
     found: list[TraceStep] = []
     for row in history:
-        said = f"{_RECEIVED[Kind(row.kind)]} (révision {row.revision})"
+        numbered = f", correction {row.correction}" if row.correction else ""
+        said = f"{_RECEIVED[Kind(row.kind)]} (révision {row.revision}{numbered})"
         if row.state == State.PENDING:
             said += ", en attente d'inscription au journal"
         found.append(TraceStep(step="received", at=row.received_at, detail=said))
@@ -31,7 +32,9 @@ def of(history: Iterable[Any], letters: Iterable[Any]) -> list[TraceStep]:
             done = "retirée de la recherche" if row.state == State.WITHDRAWN else "indexée"
             found.append(
                 TraceStep(
-                    step="indexed", at=row.indexed_at, detail=f"Révision {row.revision} {done}"
+                    step="indexed",
+                    at=row.indexed_at,
+                    detail=f"Révision {row.revision}{numbered} {done}",
                 )
             )
     found.extend(

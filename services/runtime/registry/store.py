@@ -12,29 +12,36 @@ from sqlalchemy.exc import DatabaseError
 from schemas.answers import IngestOutcome, State, TraceStep
 from schemas.events import Kind, NoteEvent, decode, encode
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.registry import corrections as correcting
 from services.runtime.registry import migrate, steps
 from services.runtime.registry.database import Database
-from services.runtime.registry.letters import from_row, to_row
+from services.runtime.registry.letters import correction_of, from_row, to_row
 from services.runtime.registry.rows import (
     Begun,
+    BegunCorrection,
+    CorrectionRow,
+    CorrectionSubmission,
     DeadLetterRow,
     Key,
     Mark,
+    Obstacle,
     ParkedRow,
     Pending,
     ReceiptRow,
     Submission,
 )
-from services.runtime.registry.tables import IS_PENDING, dead_letters, notes, revisions
+from services.runtime.registry.tables import (
+    IS_PENDING,
+    corrections,
+    dead_letters,
+    notes,
+    revisions,
+)
 
 PENDING_BYTES = 16 * 1024 * 1024
 """Events handed to the relay at once: two of the longest notes, or thousands of usual ones."""
 
 _STATE = revisions.c.state
-_OPEN = sa.or_(
-    *(revisions.c.state == each for each in (State.PENDING, State.RECEIVED, State.PARKED))
-)
-"""A word from the index may still change the state. (Not IN: that cannot be run for many rows.)"""
 
 
 class Registry:
@@ -105,67 +112,130 @@ class Registry:
                 begun.append(_compared(submission, kept[note_id]))
         return begun
 
-    def mark_received(self, keys: Sequence[Key]) -> None:
-        """The log has these revisions. Changes only pending ones."""
-        self._update(
-            sa.update(revisions)
-            .where(_this_revision(), _STATE == State.PENDING)
-            .values(state=State.RECEIVED),
-            [{"the_note": note_id, "the_revision": revision} for note_id, revision in keys],
-        )
+    def begin_correction(self, sent: CorrectionSubmission) -> BegunCorrection | Obstacle:
+        """Keep a reader's correction under the note's next number; or what is against it.
+
+        Of two at once, each gets its own number, and the higher one stands.
+        """
+        with self._database.writing() as connection:
+            return correcting.begin(connection, sent)
+
+    def mark_received(self, keys: Sequence[Key]) -> list[Pending]:
+        """The log has these states, each written as the latest of its note: no longer pending.
+
+        Returned are newer corrections of the same notes, where `keys` lacks them: those notes'
+        states stay as they are, as the latest event in the log must be the newest state. The
+        caller writes what is returned and asks again with its keys too.
+        """
+        if not keys:
+            return []
+        with self._database.writing() as connection:
+            later = correcting.newer(connection, keys)
+            unsettled = {each.note_id for each in later}
+            settled = [key for key in keys if key.note_id not in unsettled]
+            rows = [
+                {"the_note": note, "the_revision": revision}
+                for note, revision, correction in settled
+                if not correction
+            ]
+            _run(
+                connection,
+                sa.update(revisions)
+                .where(_this_revision(), _STATE == State.PENDING)
+                .values(state=State.RECEIVED),
+                rows,
+            )
+            rows = [
+                {"the_note": note, "the_correction": correction}
+                for note, _, correction in settled
+                if correction
+            ]
+            _run(
+                connection,
+                sa.update(corrections)
+                .where(correcting.this_correction(), corrections.c.state == State.PENDING)
+                .values(state=State.RECEIVED),
+                rows,
+            )
+        return later
 
     def mark_indexed(self, marks: Sequence[Mark]) -> None:
-        """The index has these revisions (or their tombstones).
+        """The index has these states (or their tombstones).
 
-        Idempotent, in any order: each mark is about its own revision, the first one counts, an
-        unknown note changes nothing. A pending or parked revision becomes indexed too.
+        Idempotent, in any order: each mark is about its own state, the first one counts, an
+        unknown note changes nothing. A pending or parked state becomes indexed too. What holds
+        for a correction holds for the revision that it corrects.
         """
-        self._update(
-            sa.update(revisions)
-            .where(_this_revision(), _OPEN)
-            .values(state=sa.bindparam("the_state"), indexed_at=sa.bindparam("the_time")),
-            [
-                {
-                    "the_note": mark.note_id,
-                    "the_revision": mark.revision,
-                    "the_state": mark.state,
-                    "the_time": mark.at,
-                }
-                for mark in marks
-            ],
-        )
+        if not marks:
+            return
+        with self._database.writing() as connection:
+            for table, this, number in (
+                (revisions, _this_revision(), "revision"),
+                (corrections, correcting.this_correction(), "correction"),
+            ):
+                statement = (
+                    sa.update(table)
+                    .where(this, _open(table))
+                    .values(state=sa.bindparam("the_state"), indexed_at=sa.bindparam("the_time"))
+                )
+                rows = [
+                    {
+                        "the_note": mark.note_id,
+                        f"the_{number}": getattr(mark, number),
+                        "the_state": mark.state,
+                        "the_time": mark.at,
+                    }
+                    for mark in marks
+                    if getattr(mark, number)
+                ]
+                _run(connection, statement, rows)
 
     def pending(self, older_than: datetime, limit: int = 100) -> list[Pending]:
-        """Receipts begun before that moment whose event may be missing in the log, oldest first.
+        """Receipts and corrections begun before that moment whose event may be missing in the log,
+        oldest first.
 
         At most `limit`, and at least one but not more than PENDING_BYTES of events.
         """
         waiting = (
-            sa.select(revisions.c.note_id, revisions.c.revision, sa.func.length(revisions.c.event))
+            sa.select(
+                revisions.c.received_at,
+                revisions.c.note_id,
+                revisions.c.revision,
+                sa.literal(0),
+                sa.func.length(revisions.c.event),
+            )
             .where(sa.text(IS_PENDING), revisions.c.received_at < older_than)
             .order_by(revisions.c.received_at)
             .limit(limit)
         )
         with self._database.reading() as connection:
+            found = [
+                *connection.execute(waiting),
+                *connection.execute(correcting.pending(older_than, limit)),
+            ]
             taken: list[Key] = []
             size = 0
-            for note_id, revision, length in connection.execute(waiting):
+            for _, *key, length in sorted(found)[:limit]:
                 size += length
                 if taken and size > PENDING_BYTES:
                     break
-                taken.append(Key(note_id, revision))
-            if not taken:
-                return []
-            rows = connection.execute(
-                sa.select(revisions.c.note_id, revisions.c.revision, revisions.c.event)
-                .where(sa.tuple_(revisions.c.note_id, revisions.c.revision).in_(taken))
-                .order_by(revisions.c.received_at)
-            )
-            return [Pending(*row) for row in rows]
+                taken.append(Key(*key))
+            events = {each.key: each for each in _events(connection, taken)}
+        # Sent or abandoned by another meanwhile: left out.
+        return [events[key] for key in taken if key in events]
 
     def abandon(self, key: Key) -> None:
-        """Forget a pending first submission that the log can never take: nobody was told 202."""
+        """Forget a pending state that the log can never take: nobody was told 202."""
         with self._database.writing() as connection:
+            if key.correction:
+                connection.execute(
+                    sa.delete(corrections).where(
+                        corrections.c.note_id == key.note_id,
+                        corrections.c.correction == key.correction,
+                        corrections.c.state == State.PENDING,
+                    )
+                )
+                return
             gone = connection.execute(
                 sa.delete(revisions).where(
                     revisions.c.note_id == key.note_id,
@@ -184,9 +254,11 @@ class Registry:
     def park(self, letter: DeadLetterRow) -> bool:
         """Keep a dead letter, once however often it comes; False when it was there already.
 
-        The revision it is about, where its bytes say so, becomes parked unless it is indexed.
+        The revision or correction it is about, where its bytes say so, becomes parked unless it is
+        indexed.
         """
         row = to_row(letter)
+        correction = correction_of(letter)
         with self._database.writing() as connection:
             added = connection.execute(
                 self._insert(dead_letters)
@@ -197,12 +269,18 @@ class Registry:
             if added is None:
                 return False
             if row["note_id"] is not None and row["revision"] is not None:
+                table = corrections if correction else revisions
+                this = (
+                    corrections.c.correction == correction
+                    if correction
+                    else revisions.c.revision == row["revision"]
+                )
                 connection.execute(
-                    sa.update(revisions)
+                    sa.update(table)
                     .where(
-                        revisions.c.note_id == row["note_id"],
-                        revisions.c.revision == row["revision"],
-                        _STATE.in_((State.PENDING, State.RECEIVED)),
+                        table.c.note_id == row["note_id"],
+                        this,
+                        table.c.state.in_((State.PENDING, State.RECEIVED)),
                     )
                     .values(state=State.PARKED, parked_at=letter.at, parked_reason=row["reason"])
                 )
@@ -248,6 +326,7 @@ class Registry:
             history = connection.execute(
                 sa.select(
                     revisions.c.revision,
+                    sa.literal(0).label("correction"),
                     revisions.c.kind,
                     revisions.c.state,
                     revisions.c.received_at,
@@ -256,12 +335,24 @@ class Registry:
                 .where(revisions.c.note_id == note_id)
                 .order_by(revisions.c.revision)
             ).all()
+            corrected = connection.execute(
+                sa.select(
+                    corrections.c.revision,
+                    corrections.c.correction,
+                    sa.literal(Kind.CORRECTED.value).label("kind"),
+                    corrections.c.state,
+                    corrections.c.received_at,
+                    corrections.c.indexed_at,
+                )
+                .where(corrections.c.note_id == note_id)
+                .order_by(corrections.c.correction)
+            ).all()
             letters = connection.execute(
                 sa.select(dead_letters.c.at, dead_letters.c.service, dead_letters.c.reason)
                 .where(dead_letters.c.note_id == note_id)
                 .order_by(dead_letters.c.id)
             ).all()
-        return steps.of(history, letters)
+        return steps.of([*history, *corrected], letters)
 
     def revision(self, note_id: UUID, revision: int) -> NoteEvent | None:
         """The event that made that revision, with the whole note; None where there is none."""
@@ -273,16 +364,43 @@ class Registry:
             )
         return None if event is None else decode(NoteEvent, event)
 
+    def corrections(self, after: UUID | None = None, limit: int = 200) -> list[CorrectionRow]:
+        """The standing correction of each corrected note, in the order of note ids.
+
+        A page of at most `limit`; `after` the last id of the page before.
+        """
+        with self._database.reading() as connection:
+            return correcting.standing(connection, after, limit)
+
     def _insert(self, table: sa.Table) -> Any:
         return (sqlite if self._database.is_sqlite else postgresql).insert(table)
 
-    def _update(self, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
-        if not rows:
-            return
+
+def _run(connection: sa.Connection, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
+    """The statement for each of the rows."""
+    if rows:
         # In the order of keys: two batches with the same notes must not wait crosswise.
-        rows.sort(key=lambda row: (row["the_note"], row["the_revision"]))
-        with self._database.writing() as connection:
-            connection.execute(statement, rows)
+        rows.sort(key=lambda row: (row["the_note"], row.get("the_revision", 0)))
+        connection.execute(statement, rows)
+
+
+def _events(connection: sa.Connection, keys: Sequence[Key]) -> list[Pending]:
+    first = [(key.note_id, key.revision) for key in keys if not key.correction]
+    found = correcting.events(connection, [key for key in keys if key.correction])
+    if first:
+        rows = connection.execute(
+            sa.select(revisions.c.note_id, revisions.c.revision, revisions.c.event).where(
+                sa.tuple_(revisions.c.note_id, revisions.c.revision).in_(first)
+            )
+        )
+        found += [Pending(*row) for row in rows]
+    return found
+
+
+def _open(table: sa.Table) -> sa.ColumnElement[bool]:
+    """A word from the index may still change the state. (IN cannot be run for many rows.)"""
+    states = (State.PENDING, State.RECEIVED, State.PARKED)
+    return sa.or_(*(table.c.state == each for each in states))
 
 
 def _this_revision() -> sa.ColumnElement[bool]:

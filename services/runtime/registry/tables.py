@@ -93,6 +93,35 @@ Index(
     postgresql_where=text(IS_PENDING),
 )
 
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("note_id", Uuid, ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "correction",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="counts from 1 over all revisions of the note",
+    ),
+    Column("revision", Integer, nullable=False, comment="the one that the reader corrected"),
+    Column("content_hash", String(64), nullable=False, comment="of the tags"),
+    Column("event", LargeBinary, nullable=False, comment="the whole event, as for revisions"),
+    Column("comment", Text, comment="the reader's, for whoever learns from the correction"),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("indexed_at", UtcDateTime),
+    Column("parked_at", UtcDateTime),
+    Column("parked_reason", Text),
+)
+
+Index(
+    "ix_corrections_pending",
+    corrections.c.received_at,
+    sqlite_where=text(IS_PENDING),
+    postgresql_where=text(IS_PENDING),
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,

@@ -1,0 +1,119 @@
+"""Readers' corrections: from the bytes of a request to an event on the log.
+
+As for a submission: begun in the registry, written to the log, and only then said to be received.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from schemas.answers import State
+from schemas.correction import Correction
+from schemas.events import CorrectionTags
+from schemas.topics import SUBMITTED
+from services.ingest import outcomes
+from services.ingest.accept import Refused, invalid, read_object
+from services.ingest.appending import append, settle
+from services.ingest.submit import ANSWER_SECONDS, TooLarge, by
+from services.runtime import tracing
+from services.runtime.errors import Unavailable
+from services.runtime.french import complaints
+from services.runtime.ids import uuid7
+from services.runtime.log import Log
+from services.runtime.registry import (
+    BegunCorrection,
+    CorrectionSubmission,
+    Obstacle,
+    Registry,
+    aside,
+)
+
+logger = logging.getLogger(__name__)
+
+WHOLE = "correction"
+"""What was sent, as a refusal calls it in French."""
+
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})\.([0-9]{1,9})\.[0-9]{1,9}(?:-[a-z]+)?"')
+"""A note's ETag: revision, correction, release. A proxy that compresses marks it as weak, or adds
+the name of the encoding."""
+
+
+def read_correction(
+    raw: bytes, note_id: UUID, *, now: datetime, if_match: str | None = None
+) -> CorrectionSubmission:
+    """The correction in the bytes of a JSON body, as the registry takes it.
+
+    `now` is the time of receipt (aware), `if_match` the header of that name. Raises Refused: 400
+    for no JSON, 422 for no correction.
+    """
+    text, _ = read_object(raw, WHOLE)
+    try:
+        sent = Correction.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        wrong = complaints(error.errors(include_url=False, include_input=False), WHOLE)
+        raise Refused(invalid(wrong, WHOLE)) from None
+    return CorrectionSubmission(
+        note_id=note_id,
+        event_id=uuid7(),
+        at=now,
+        tags=sent.tags,
+        content_hash=tags_hash(sent.tags),
+        comment=(sent.comment or "").strip() or None,
+        seen=states_seen(if_match),
+    )
+
+
+def tags_hash(tags: CorrectionTags) -> str:
+    """SHA-256, in hexadecimal, of the tags: equal ones hash equal."""
+    said = json.dumps(tags.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return sha256(said.encode()).hexdigest()
+
+
+def states_seen(if_match: str | None) -> frozenset[tuple[int, int]] | None:
+    """The states (revision, correction) that an `If-Match` header admits; None: any.
+
+    The release in a note's ETag is left aside: another one changes what was found, not what the
+    reader says of the note. A tag that is none of ours admits nothing.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = (_ETAG.fullmatch(each.strip()) for each in if_match.split(","))
+    return frozenset((int(tag[1]), int(tag[2])) for tag in found if tag)
+
+
+async def correct(
+    registry: Registry, log: Log, sent: CorrectionSubmission
+) -> BegunCorrection | Obstacle | TooLarge:
+    """What became of this correction; the log has it unless it met an obstacle.
+
+    Raises Unavailable within ANSWER_SECONDS when registry or log is away: a correction that was
+    begun stays pending, and the relay, or the same correction again, finishes it.
+    """
+    until = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    begun = await by(until, aside(registry.begin_correction, sent))
+    if isinstance(begun, Obstacle):
+        return begun
+    if begun.waiting:
+        with tracing.span(outcomes.SERVICE, "append", sent.trace) as handed_on:
+            refused = await by(until, append(log, SUBMITTED.name, begun.waiting, handed_on))
+        for key in refused:
+            await by(until, aside(registry.abandon, key))
+        if begun.key in refused:
+            outcomes.too_large(str(begun.note_id), sent.trace)
+            return TooLarge()
+        written = [each.key for each in begun.waiting if each.key not in refused]
+        try:
+            await by(until, settle(registry, log, SUBMITTED.name, written))
+        except Unavailable as error:
+            # The log has it, which is what was promised; the relay will write it once more.
+            logger.warning("correction received, but not marked so yet: %s", error.reason)
+        begun = replace(begun, state=State.RECEIVED) if begun.state is State.PENDING else begun
+    outcomes.corrected(begun, sent.trace)
+    return begun

@@ -1,0 +1,116 @@
+"""Readers' corrections over HTTP: `POST /api/v1/notes/{id}/corrections`."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+
+from schemas.answers import CorrectionReceipt
+from schemas.correction import Correction
+from services.ingest import answers, outcomes
+from services.ingest.accept import Refused, traceparent
+from services.ingest.body import JSON, media_type, whole
+from services.ingest.correct import correct, read_correction
+from services.ingest.submit import TooLarge
+from services.runtime import metrics, problems, tracing
+from services.runtime.log import Log
+from services.runtime.problems import ProblemError
+from services.runtime.registry import Obstacle, Registry
+
+MAX_BYTES = 64 * 1024
+"""A correction with every theme and every country and the longest comment has a quarter of it."""
+
+TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
+PATH = f"{answers.NOTES}/{{note_id}}/corrections"
+
+NoteId = Annotated[str, Path(description="Identifiant de la note")]
+
+
+def router(registry: Registry, log: Log) -> APIRouter:
+    """The route of corrections."""
+    routes = APIRouter(tags=["notes"])
+
+    @routes.post(
+        PATH,
+        summary="Corriger les thèmes et les pays d'une note",
+        status_code=answers.ACCEPTED,
+        response_model=None,
+        responses=_responses(),
+        openapi_extra=_request(),
+    )
+    async def post_correction(note_id: NoteId, request: Request) -> Response:
+        given = traceparent(request.headers.get(tracing.HEADER))
+        try:
+            media_type(request, {JSON: "une correction"})
+            sent = read_correction(
+                await whole(request, MAX_BYTES),
+                _id(note_id),
+                now=datetime.now(UTC),
+                if_match=request.headers.get("If-Match"),
+            )
+        except Refused as refusal:
+            outcomes.refused(refusal.problem, given)
+            return problems.answer(refusal.problem)
+        except ProblemError as error:
+            outcomes.refused(error.problem, given)
+            raise
+        with TIME.time(), tracing.span(outcomes.SERVICE, f"POST {PATH}", given) as trace:
+            result = await correct(registry, log, replace(sent, trace=trace))
+        if isinstance(result, TooLarge):
+            return problems.answer(answers.too_large())
+        if isinstance(result, Obstacle):
+            said = answers.not_corrected(result)
+            outcomes.refused(said, given)
+            return problems.answer(said)
+        receipt = answers.correction_receipt(result)
+        return Response(
+            receipt.model_dump_json(by_alias=True),
+            status_code=answers.status(result),
+            media_type=JSON,
+            headers={"Location": receipt.links.self_},
+        )
+
+    return routes
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        said = answers.unknown_note()
+        raise ProblemError(said.status, said.title, said.detail) from None
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    return {
+        202: {
+            "model": CorrectionReceipt,
+            "description": "La correction est reçue et durablement inscrite.",
+        },
+        200: {
+            "model": CorrectionReceipt,
+            "description": "Ces thèmes et ces pays sont déjà ceux de la correction en vigueur.",
+        },
+        **problems.responses(400, 404, 410, 412, 413, 415, 422, 503),
+    }
+
+
+def _request() -> dict[str, Any]:
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": Correction.model_json_schema()}},
+        },
+        "parameters": [
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "description": "ETag de la note telle qu'elle a été lue : la correction n'est "
+                "prise que si la note n'a été ni rectifiée ni corrigée depuis.",
+                "schema": {"type": "string"},
+            }
+        ],
+    }

@@ -1,0 +1,65 @@
+"""The readers' corrections as labelled data: one JSON object a line, as training reads it.
+
+Served by search, which has both halves: the registry knows which notes were corrected, and the
+index has, under this reader's rights, each note with the correction in force and what the
+classifier found. (Ingest would have no classifier's tags, and may not read the index.) A correction
+that has not reached the index yet is exported once it has; a withdrawn note is not.
+"""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from schemas.correction import LabelledNote
+from schemas.events import ClassifiedNote
+from schemas.query import Reader
+from schemas.vocabulary import Role
+from services.runtime.registry import CorrectionRow, Registry, aside
+from services.search.document import tags_in_force
+from services.search.index import Index
+from services.search.reader import may_read
+
+PAGE = 200
+"""Corrected notes asked of the registry at once."""
+
+
+async def labelled_notes(
+    reader: Reader, index: Index, registry: Registry
+) -> AsyncIterator[LabelledNote]:
+    """Each corrected note that the reader may see, in the order of ids, in flat memory.
+
+    Raises Unavailable, also between two notes.
+    """
+    after: UUID | None = None
+    while page := await aside(registry.corrections, after, PAGE):
+        for row in page:
+            event = await index.get(row.note_id)
+            if event is not None and not event.withdrawn and may_read(reader, event.note):
+                labelled = label(event, row)
+                if labelled is not None:
+                    yield labelled
+        after = page[-1].note_id
+
+
+def label(event: ClassifiedNote, row: CorrectionRow | None = None) -> LabelledNote | None:
+    """The labelled data in a corrected note; None for one without a standing correction.
+
+    `row` is what the registry knows of its latest correction.
+    """
+    if event.correction_tags is None:
+        return None
+    tags = tags_in_force(event)
+    mine = row if row is not None and row.correction == event.correction else None
+    return LabelledNote(
+        id=event.note_id,
+        title=event.note.subject,
+        text=event.note.body,
+        labels=tuple(tag.theme for tag in tags.themes),
+        subthemes=tuple(f"{tag.theme}.{sub}" for tag in tags.themes for sub in tag.subthemes),
+        countries_about=tuple(tag.country for tag in tags.countries if tag.role is Role.ABOUT),
+        post=event.note.post,
+        genre=event.note.genre,
+        date=event.note.date,
+        corrected_at=mine.at if mine else event.at,
+        comment=mine.comment if mine else None,
+        found=event.classification,
+    )
