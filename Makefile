@@ -6,7 +6,7 @@ NOTES ?= samples/notes.jsonl
 STAMP := .venv/.ready
 COMPOSE ?= $(shell command -v docker-compose || echo docker compose)
 
-.PHONY: help setup demo test test-live lint format bench bench-full soak engines engines-stop image compose-check lock clean
+.PHONY: help setup demo test test-live eval train lint format bench bench-full soak engines engines-stop image compose-check lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 22
@@ -39,6 +39,12 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 format: $(STAMP) ## ruff's formatting and safe mends
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+eval: $(STAMP) ## the classifier's quality on labelled texts (VALISE_EVAL_DATA); docs/quality.md
+	@.venv/bin/python -m evaluation
+
+train: $(STAMP) ## learn the theme weights anew: FILES="labelled.jsonl …"; then record a release
+	@.venv/bin/python -m evaluation.training $(FILES)
 
 bench: $(STAMP) ## the benchmarks, short form (docs/benchmarks.md); ROWS="p1 p5" for some
 	@.venv/bin/python -m benchmarks run $(ROWS)

@@ -1,7 +1,7 @@
 """Labelled texts with their themes, and how found themes are counted against them.
 
-Records are JSON Lines: `id`, `title`, `text`, `labels` (themes), and where known `maybe` (themes that
-the label neither asserts nor excludes), `single_label` (the source gives one heading only),
+Records are JSON Lines: `id`, `title`, `text`, `labels` (themes), and where known `maybe` (themes
+that the label neither asserts nor excludes), `single_label` (the source gives one heading only),
 `source`. `valise corrections export` writes the same.
 """
 
@@ -97,8 +97,8 @@ def read(path: Path) -> list[Record]:
 
 
 def record(given: dict[str, Any]) -> Record:
-    """A record from its JSON object: themes in `labels`, or in `themes`; `subject` and `body` do for
-    `title` and `text`. Raises ValueError on an unknown theme, KeyError where the labels are missing.
+    """A record from its JSON object: themes in `labels` or `themes`; `subject` and `body` do for
+    `title` and `text`. Raises ValueError on an unknown theme, KeyError where labels are missing.
     """
     labels = frozenset(
         _theme(code) for code in (given["labels"] if "labels" in given else given["themes"])

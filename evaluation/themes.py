@@ -1,7 +1,7 @@
 """Quality of the theme tags, per source, and what a user would do instead, from one command.
 
-`left out`: the model that judges a text has not seen its whole source; that is the figure that counts
-for texts of a kind not known yet. `folds`: it has seen other texts of the same source.
+`its source`: the model that judges a text has not seen its whole source; that is the figure that
+counts for texts of a kind not known yet. `its fold`: it has seen other texts of that source.
 """
 
 import math
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evaluation import training
 from evaluation.records import GOLD, BySource, Record, data_folder, read
-from evaluation.training import Example, Judged
+from evaluation.training import Judged
 from schemas.vocabulary import themes
 from services.classify import linear
 from services.classify.classifier import classify_texts
@@ -67,8 +67,8 @@ class Way:
 
 
 def measure() -> tuple[list[Way], list[tuple[float, float, int]], list[str]]:
-    """All ways, the calibration of ours (mean score, share right, number, per bin of scores on folds
-    and left-out sources together), and the worst errors, one a line. Raises FileNotFoundError
+    """All ways, the calibration of ours (mean score, share right, number, per bin of scores on
+    folds and left-out sources), and the worst errors, one a line. Raises FileNotFoundError
     without the labelled texts.
     """
     folder = data_folder()
@@ -90,8 +90,8 @@ def measure() -> tuple[list[Way], list[tuple[float, float, int]], list[str]]:
         _way("Valise", "its source", records, outside),
         _way("Valise", "all of them", other, ours),
         _way("keyword list", "", [*records, *other], keywords([*records, *other])),
-        *_baseline("TF-IDF, logistic regression", records, other, known, tf_idf),
-        *_baseline("spaCy textcat (bag of words)", records, other, known, textcat),
+        *_baseline("TF-IDF, logistic regression", records, other, tf_idf),
+        *_baseline("spaCy textcat (bag of words)", records, other, textcat),
     ]
     bins = calibration(
         [(folds[one.id], one) for one in records] + [(outside[one.id], one) for one in records]
@@ -117,7 +117,7 @@ def keywords(records: Iterable[Record]) -> Found:
 
 
 def tf_idf(train: Sequence[Record], test: Sequence[Record]) -> Found:
-    """Words and pairs of words, logistic regression, one half as threshold: scikit-learn as it comes."""
+    """Words and pairs of words, logistic regression, one half as threshold, as it comes."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
@@ -138,6 +138,7 @@ def textcat(train: Sequence[Record], test: Sequence[Record]) -> Found:
     """spaCy's own text classifier, bag of words, several labels, ten rounds over the texts."""
     import spacy  # noqa: PLC0415
     from spacy.training import Example as Labelled  # noqa: PLC0415
+    from thinc.api import fix_random_seed  # noqa: PLC0415
 
     language = spacy.blank("fr")
     categories = language.add_pipe(
@@ -160,7 +161,7 @@ def textcat(train: Sequence[Record], test: Sequence[Record]) -> Found:
         )
         for one in train
     ]
-    spacy.util.fix_random_seed(training.SEED)
+    fix_random_seed(training.SEED)
     chance = random.Random(training.SEED)
     optimizer = language.initialize(lambda: labelled)
     for _ in range(10):
@@ -209,7 +210,6 @@ def _baseline(
     name: str,
     records: Sequence[Record],
     other: Sequence[Record],
-    known: Mapping[str, Sequence[Example]],
     learn: Callable[[Sequence[Record], Sequence[Record]], Found],
 ) -> list[Way]:
     """The same figures for a way that learns."""

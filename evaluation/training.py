@@ -2,8 +2,8 @@
 
     python -m evaluation.training FILE… [--output services/classify/data/themes_model.txt]
 
-Each FILE is JSON Lines of labelled texts (see records.py); corrections exported from Valise are such
-a file. The same files, code and locked versions give the same weights.
+Each FILE is JSON Lines of labelled texts (see records.py), as `valise corrections export` writes
+them. The same files, code and locked versions give the same weights.
 """
 
 import argparse
@@ -34,20 +34,20 @@ TITLE_WEIGHT = 0.5
 """Of a record's title alone, trained on as a text of its own: notes may be all title."""
 BODY_WEIGHT = 0.25
 """Of its text alone."""
-OTHER_WEIGHT = 0.5
+OTHER_WEIGHT = 0.3
 """Of a theme beside a single label, taken for absent: it may be there all the same."""
-MAYBE_WEIGHT = 0.25
-"""Of a theme that the label leaves open, taken for absent too: without these texts a theme's model
-would see no text on its neighbours, and take their words for its own."""
 TYPICAL_SOURCE = 400
-"""Records of a source as large as this weigh 1; by the square root of their number, those of a small
-source weigh more and those of a large one less."""
+"""Records of a source as large as this weigh 1; those of a smaller one more, of a larger one
+less, by the square root of their number."""
 LEAST_TEXTS = 3
 """Texts in which a term must stand."""
 MOST_TERMS = 12_000
-"""Terms kept, those with the largest weights: beyond, F1 no longer changes in the second decimal."""
-DENSE_SCALE = 0.5
-"""Scale of the lexicon's features beside the words', whose vectors have length 1."""
+"""Terms kept, those with the largest weights: a file that can be read, and half a megabyte."""
+OWN_SCALE = 0.5
+"""Of the lexicon's features of a theme for that theme, beside the words' vectors of length 1."""
+OTHERS_SCALE = 0.1
+"""Of the other themes' features: they tell something (a text on medicines is seldom on wages), but
+a source that leaves neighbours open would have them speak for each other."""
 INVERSE_PENALTY = 8.0
 """C of the regularised regression: between 4 and 16 the left-out figures hardly change."""
 FOLDS = 5
@@ -68,10 +68,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A record with the probabilities that a model gave that had not seen it."""
+    """A record with the sums per theme that a model gave, and whether its text has clues."""
 
     record: Record
     total: tuple[float, ...]
+    clue: tuple[bool, ...]
 
 
 def examples(record: Record, *, parts: bool = True) -> list[Example]:
@@ -95,7 +96,7 @@ def fit(given: Sequence[Example]) -> Model:
     words, others, bias = _coefficients(given, terms)
     return Model(
         bias=tuple(map(float, bias)),
-        dense=tuple(tuple(float(w) * DENSE_SCALE for w in row) for row in others),
+        dense=tuple(tuple(float(w) for w in row) for row in others),
         terms={
             term: (round(idf, 3), *(round(float(row[at]), 3) for row in words))
             for at, (term, idf) in enumerate(terms.items())
@@ -106,21 +107,13 @@ def fit(given: Sequence[Example]) -> Model:
 
 def totals(model: Model, given: Iterable[Example]) -> list[Judged]:
     """The model's sums for these examples, before the logistic function."""
-    return [
-        Judged(
-            one.record,
-            tuple(
-                _logit(p) for p in linear.weighed(one.counts, one.dense, model).probability.values()
-            ),
-        )
-        for one in given
-    ]
+    return [_judged(one, linear.weighed(one.counts, one.dense, model)) for one in given]
 
 
 def left_out(
     known: Mapping[str, Sequence[Example]], records: Sequence[Record], *, by_source: bool
 ) -> list[Judged]:
-    """Every record judged by a model that has not seen it: its fold, or its whole source, left out."""
+    """Every record judged by a model that has not seen it: without its fold, or its source."""
     judged: list[Judged] = []
     for left in held(records, by_source=by_source):
         out = {one.id for one in left}
@@ -142,11 +135,11 @@ def calibrated(model: Model, judged: Sequence[Judged]) -> Model:
 
 
 def probabilities(judged: Judged, model: Model) -> dict[str, float]:
-    """The calibrated probabilities of a judged record."""
+    """The calibrated probabilities of a judged record, of the themes with a clue."""
     return {
-        theme: 1 / (1 + math.exp(-(slope * total + offset)))
-        for theme, total, (slope, offset) in zip(
-            themes(), judged.total, model.calibration, strict=True
+        theme: 1 / (1 + math.exp(-(slope * total + offset))) if clue else 0.0
+        for theme, total, clue, (slope, offset) in zip(
+            themes(), judged.total, judged.clue, model.calibration, strict=True
         )
     }
 
@@ -166,15 +159,15 @@ def provenance(paths: Sequence[Path], records: Sequence[Record]) -> list[str]:
     """The head of the weights' file: what they were learnt from, and with what."""
     counted = {name: sum(one.source == name for one in records) for name in sources(records)}
     return [
-        "The learnt weights of the theme classifier: term, inverse document frequency, one weight per",
-        f"theme ({', '.join(themes())}); @ lines: bias, dense features, calibration.",
+        "The learnt weights of the theme classifier: term, inverse document frequency, one weight",
+        f"per theme ({', '.join(themes())}); @ lines: bias, dense features, calibration.",
         "Written by python -m evaluation.training; do not edit.",
-        f"Learnt from {len(records)} records: "
+        f"Provenance: learnt from {len(records)} records: "
         + ", ".join(f"{name} {n}" for name, n in counted.items())
         + ".",
         *(f"{path.name}: SHA-256 {sha256(path.read_bytes()).hexdigest()}" for path in paths),
         *PUBLIC_SOURCES,
-        f"scikit-learn {version('scikit-learn')}, numpy {np.__version__}; no text is kept, only weights.",
+        f"scikit-learn {version('scikit-learn')}, numpy {np.__version__}; weights only, no text.",
     ]
 
 
@@ -188,7 +181,20 @@ PUBLIC_SOURCES = (
 
 def _example(record: Record, weight: float, subject: Folded, body: Folded) -> Example:
     body = linear.body_beyond(subject, body)
-    return Example(record, weight, linear.counted(subject, body), dense(tally(subject, body), body))
+    tallies, known = tally(subject, body)
+    return Example(record, weight, linear.counted(subject, body, known), dense(tallies, body))
+
+
+def _judged(one: Example, found: linear.Weighed) -> Judged:
+    own = [any(one.dense[3 * at : 3 * at + 3]) for at in range(len(themes()))]
+    return Judged(
+        one.record,
+        tuple(_logit(probability) for probability in found.probability.values()),
+        tuple(
+            term or linear.speak(words)
+            for term, words in zip(own, found.words.values(), strict=True)
+        ),
+    )
 
 
 def _terms(given: Sequence[Example]) -> dict[str, float]:
@@ -221,7 +227,7 @@ def _coefficients(
         values.append(numbers / norm)
         starts.append(len(at))
     words = sparse.csr_matrix((np.concatenate(values), at, starts), shape=(len(given), len(terms)))
-    others = sparse.csr_matrix(np.array([one.dense for one in given]) * DENSE_SCALE)
+    others = sparse.csr_matrix(np.array([one.dense for one in given]))
     matrix = sparse.hstack([words, others]).tocsr()
     size = {
         name: sum(one.source == name for one in {e.record.id: e.record for e in given}.values())
@@ -240,15 +246,27 @@ def _coefficients(
         )
         used = weight > 0
         labels = np.array([theme in one.record.labels for one in given])
+        scale = _scale(theme, len(terms))
         # Its shuffling is seeded: the same examples give the same weights.
         found = LogisticRegression(
             C=INVERSE_PENALTY, solver="liblinear", max_iter=300, random_state=SEED
         )
-        found.fit(matrix[used], labels[used], sample_weight=weight[used])
-        rows.append(found.coef_[0])
+        found.fit(matrix[used] @ sparse.diags(scale), labels[used], sample_weight=weight[used])
+        rows.append(found.coef_[0] * scale)
         bias.append(float(found.intercept_[0]))
     together = np.array(rows)
     return together[:, : len(terms)], together[:, len(terms) :], np.array(bias)
+
+
+def _scale(theme: str, terms: int) -> Array:
+    """The scale of each column for a theme's weights: of all terms, of the lexicon's features, its
+    own and its neighbours'. A small scale means that weight must be earned by much evidence.
+    """
+    dense_scale = [
+        OWN_SCALE if name.startswith((f"{theme}:", f"{theme}.")) else OTHERS_SCALE
+        for name in linear.dense_names()
+    ]
+    return np.array([1.0] * terms + dense_scale)
 
 
 def _known(record: Record, theme: str) -> float:
@@ -256,7 +274,7 @@ def _known(record: Record, theme: str) -> float:
     if theme in record.labels:
         return 1.0
     if theme in record.maybe:
-        return MAYBE_WEIGHT
+        return 0.0
     return OTHER_WEIGHT if record.single_label and record.labels else 1.0
 
 

@@ -28,6 +28,15 @@ LARGE_THERE = 400_000
 """There, smaller towns mostly bear family or given names."""
 DOMINANT = 5
 """A shared name is the larger city's when it has this many times the other's inhabitants."""
+COOPERATION = re.compile(
+    "DZ|MA|TN|EG|LB|JO|PS|SY|IQ|TR|MR|ML|BF|NE|TD|SN|GM|GN|GW|CI|LR|SL|GH|TG|BJ|NG|CM|CF|GA|CG|CD"
+    "|GQ|ET|DJ|SO|SD|SS|KE|UG|TZ|RW|BI|MG|KM|MZ|MW|ZM|ZW|AO|NA|ZA|BW|HT|PK|BD|NP|LK|MM|TH|LA"
+    "|KH|VN|ID|IN|CN|MN|KZ|UZ|KG|TJ|TM|GE|AM|AZ|UA|MD|RS|AL|MK|BA"
+)
+POPULOUS = re.compile("IN|CN|PK|ID|TR|NG|ZA|UA|KZ|BD|TH|VN|EG|MM")
+SMALL_THERE, MEDIUM_THERE = 20_000, 100_000
+"""Where French cooperation works, notes on a project may name nothing but its town: from 20,000
+inhabitants (100,000 in the populous countries), where no other country has a town of that name."""
 SHORTEST = 4
 OWN_CODE = frozenset({"FR", "GP", "MQ", "GF", "RE", "YT", "NC", "PF", "EH"})
 """Of these countries only the hand-written names count."""
@@ -43,7 +52,7 @@ def main() -> None:
     for town in towns:
         holders[fold_term(town["name"])].append((town["population"], town["countrycode"]))
     known = {
-        fold_term(name.lstrip("?"))
+        fold_term(name.lstrip("?~="))
         for row in (*rows("countries.txt"), *rows("regions.txt"))
         for column in ("names", "cities", "institutions")
         for name in items(row.get(column, ""))
@@ -58,6 +67,9 @@ def main() -> None:
             seen[code] <= LARGEST and town["population"] >= SMALLEST
         )
         others = [size for size, other in holders[key] if other != code]
+        if COOPERATION.fullmatch(code) and not others:
+            small = MEDIUM_THERE if POPULOUS.fullmatch(code) else SMALL_THERE
+            enough = enough or town["population"] >= small
         if (
             enough
             and code not in OWN_CODE

@@ -7,11 +7,15 @@ from functools import cache
 
 from schemas.vocabulary import countries
 from services.classify.inflect import people_forms
+from services.classify.institutions import institutions
 from services.classify.matching import EXACT, Matcher, Term, terms
 from services.classify.tables import items, rows
-from services.classify.text import fold_term
+from services.classify.text import Folded, fold_term
 
 AMBIGUOUS = "?"
+STRONG = "strong"
+NEAR = 30
+"""Words on each side in which `with` and `unless` of an institution look."""
 
 
 class Kind(StrEnum):
@@ -28,7 +32,9 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a name stands for. `ambiguous`: it may also be no place at all (Maurice, Virginie).
-    `lesser`: a city known by name only, which may be a family name too.
+    `acronym`: it makes no country by itself, in capitals or not. `lesser`: a city known by name
+    only, which may be a family name too. `needs`, `unless`: folded expressions of which one must,
+    or none may, stand near.
     """
 
     country: str
@@ -38,12 +44,57 @@ class Place:
     masculine: bool = False
     acronym: bool = False
     lesser: bool = False
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
 
 @cache
 def gazetteer() -> Matcher[Place]:
     """The matcher of all names of places. Raises ValueError on an unknown country code."""
     return Matcher([*_countries(), *_regions(), *_cities(), *_prefixes(), *_hidden()])
+
+
+@cache
+def bodies() -> Matcher[Place]:
+    """The matcher of social institutions. A name makes a country by itself only where it is a
+    proper name, strong, of one country alone and more than an acronym."""
+    shared: dict[str, set[str | None]] = {}
+    for names in institutions():
+        for written in names.terms:
+            shared.setdefault(_bare(written), set()).add(names.country)
+    wanted: list[Term[Place]] = []
+    for names in institutions():
+        if names.country is None:
+            continue
+        sure = names.strength == STRONG and not names.beside
+        needs, unless = tuple(map(fold_term, names.needs)), tuple(map(fold_term, names.unless))
+        for written in names.terms:
+            alone = sure and len(shared[_bare(written)]) == 1 and _proper(written)
+            place = Place(
+                names.country, Kind.INSTITUTION, acronym=not alone, needs=needs, unless=unless
+            )
+            wanted.extend(terms(written, place, capital=alone))
+    return Matcher(wanted, holds=_holds)
+
+
+def _bare(written: str) -> str:
+    return fold_term(written.lstrip("=^~"))
+
+
+def _proper(written: str) -> bool:
+    """A name with a capital that is more than an acronym: two words, or one like Swissmedic."""
+    bare = written.lstrip("=^~")
+    return any(word[0].isupper() and not word.isupper() for word in bare.split())
+
+
+def _holds(place: Place, text: Folded, first: int, last: int) -> bool:
+    if not (place.needs or place.unless):
+        return True
+    before, after = text.words[max(0, first - NEAR) : first], text.words[last + 1 : last + 1 + NEAR]
+    near = f" {' '.join(before)}  {' '.join(after)} "
+    if any(f" {key} " in near for key in place.unless):
+        return False
+    return not place.needs or any(f" {key} " in near for key in place.needs)
 
 
 @cache
@@ -82,9 +133,10 @@ def _listed(short_name: str) -> bool:
 
 def _regions() -> Iterator[Term[Place]]:
     for row in rows("regions.txt"):
-        yield from _names(items(row["names"]), row["code"], Kind.NAME, row["region"])
-        yield from _people(row["people"], row["code"], row["region"])
-        yield from _names(items(row["cities"]), row["code"], Kind.CITY, row["region"])
+        region = row["region"] or None
+        yield from _names(items(row["names"]), row["code"], Kind.NAME, region)
+        yield from _people(row["people"], row["code"], region)
+        yield from _names(items(row["cities"]), row["code"], Kind.CITY, region)
 
 
 def _cities() -> Iterator[Term[Place]]:

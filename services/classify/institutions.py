@@ -1,4 +1,4 @@
-"""The social institutions of foreign countries: names that are a clue to a theme and to a country."""
+"""The social institutions of foreign countries: names that are a clue to a theme and a country."""
 
 from dataclasses import dataclass
 from functools import cache

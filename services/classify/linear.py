@@ -1,13 +1,13 @@
 """The learnt part of the theme classifier: one logistic model per theme over terms and words.
 
-What it weighs: the points that the lexicon's terms got (by theme and by sub-theme), and the words of
-the text, cut to their stems, one by one and in pairs. The weights are in `data/themes_model.txt`,
-learnt by `python -m evaluation.training`; the file's head says from what. The mapping from its
+What it weighs: the points that the lexicon's terms got (by theme and by sub-theme), and the other
+words of the text, cut to their stems, one by one and in pairs. The weights, learnt by `python -m
+evaluation.training`, are in `data/themes_model.txt`, whose head says from what. The mapping of its
 output to a probability (`calibration`) was fitted on texts that the weights had not seen.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -25,12 +25,48 @@ STEM = 7
 Between 5 and 9 nothing changes."""
 SHORTEST = 3
 
+CLUE = 1.5
+"""What learnt words must add, in logits, for a theme that no term of the lexicon speaks for: its
+neighbours' terms alone make no theme (health insurance is no health, unless care is spoken of)."""
+
 _STOP = frozenset(
-    (
-        "le la les de des du d l un une et a au aux en dans pour par sur que qu qui ce cette ces il"
-        " elle ils elles son sa ses se s est sont ont ne pas n y ou avec plus leur leurs m mme ete"
-        " etre afin ainsi"
-    ).split()
+    {
+        *(
+            "le",
+            "la",
+            "les",
+            "de",
+            "des",
+            "du",
+            "d",
+            "l",
+            "un",
+            "une",
+            "et",
+            "a",
+            "au",
+            "aux",
+            "en",
+        ),
+        *("dans", "pour", "par", "sur", "que", "qu", "qui", "ce", "cette", "ces", "il", "elle"),
+        *(
+            "ils",
+            "elles",
+            "son",
+            "sa",
+            "ses",
+            "se",
+            "s",
+            "est",
+            "sont",
+            "ont",
+            "ne",
+            "pas",
+            "n",
+            "y",
+        ),
+        *("ou", "avec", "plus", "leur", "leurs", "m", "mme", "ete", "etre", "afin", "ainsi"),
+    }
 )
 
 Features = Sequence[float]
@@ -52,6 +88,14 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The words of a text that stand in terms of the lexicon, by their number."""
+
+    subject: frozenset[int]
+    body: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Weighed:
     """What the model makes of one text: per theme, the probability and the words that speak for it.
 
@@ -68,16 +112,16 @@ def dense_names() -> tuple[str, ...]:
     return (*own, *subthemes())
 
 
-def counted(subject: Folded, body: Folded) -> dict[str, float]:
+def counted(subject: Folded, body: Folded, known: Known) -> dict[str, float]:
     """How often each stem and each pair of stems stands in a text; those of the title again, by
-    themselves.
+    themselves. What the lexicon knows is left to it.
     """
     counts: dict[str, float] = {}
-    for term in _terms(subject.words):
+    for term, _, _ in _terms(subject.words, known.subject):
         counts[term] = counts.get(term, 0.0) + TITLE_FACTOR
         marked = TITLE + term
         counts[marked] = counts.get(marked, 0.0) + 1
-    for term in _terms(body.words):
+    for term, _, _ in _terms(body.words, known.body):
         counts[term] = counts.get(term, 0.0) + 1
     return counts
 
@@ -103,25 +147,15 @@ def weighed(counts: Mapping[str, float], dense: Features, model: "Model | None" 
     return Weighed(probability, words)
 
 
-def places(term: str, text: Folded, *, title: bool) -> Iterator[tuple[int, int]]:
+def speak(words: Sequence[tuple[str, float]]) -> bool:
+    """Whether these words with what they add are a clue to their theme by themselves."""
+    return sum(add for _, add in words) >= CLUE
+
+
+def places(term: str, text: Folded, known: Container[int]) -> Iterator[tuple[int, int]]:
     """Where a stem or pair of stems stands in a text: first and last word of each occurrence."""
-    if term.startswith(TITLE):
-        if not title:
-            return
-        term = term.removeprefix(TITLE)
-    wanted = term.split(" ")
-    before: tuple[str, int] | None = None
-    for at, word in enumerate(text.words):
-        stem = _stem(word)
-        if stem is None:
-            if not word.isalpha():
-                before = None
-            continue
-        if len(wanted) == 1 and stem == wanted[0]:
-            yield at, at
-        elif len(wanted) == 2 and before and [before[0], stem] == wanted:
-            yield before[1], at
-        before = stem, at
+    wanted = term.removeprefix(TITLE)
+    return ((first, last) for found, first, last in _terms(text.words, known) if found == wanted)
 
 
 @cache
@@ -178,24 +212,28 @@ def body_beyond(subject: Folded, body: Folded) -> Folded:
     return EMPTY if body.words == subject.words else body
 
 
-def _terms(words: Iterable[str]) -> Iterator[str]:
-    before: str | None = None
-    for word in words:
+def _terms(words: Sequence[str], known: Container[int]) -> Iterator[tuple[str, int, int]]:
+    """Stems and pairs of neighbours, with their first and last word. Nothing reaches across a sign,
+    a figure or what the lexicon knows.
+    """
+    before: tuple[str, int] | None = None
+    for at, word in enumerate(words):
+        if at in known or not word.isalpha():
+            before = None
+            continue
         stem = _stem(word)
         if stem is None:
-            if not word.isalpha():
-                before = None
             continue
-        yield stem
+        yield stem, at, at
         if before:
-            yield f"{before} {stem}"
-        before = stem
+            yield f"{before[0]} {stem}", before[1], at
+        before = stem, at
 
 
 @lru_cache(maxsize=100_000)
 def _stem(word: str) -> str | None:
-    """The stem of a folded word; None for what says nothing (little words, figures, signs)."""
-    if len(word) < SHORTEST or word in _STOP or not word.isalpha():
+    """The stem of a folded word; None for little words, which say nothing."""
+    if len(word) < SHORTEST or word in _STOP:
         return None
     if len(word) > 4 and word[-1] in "sx":
         word = word[:-1]

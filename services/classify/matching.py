@@ -95,7 +95,7 @@ class Matcher(Generic[MeaningT]):
         holds: Holds[MeaningT] | None = None,
         weight: Callable[[MeaningT], float] = lambda _: 0.0,
     ) -> None:
-        """`holds` is asked of each occurrence; among equally long ones the heaviest `weight` wins."""
+        """`holds` is asked of each occurrence; of equally long ones the heaviest `weight` wins."""
         self._holds = holds
         self._weight = weight
         self._terms: dict[str, list[Term[MeaningT]]] = {}

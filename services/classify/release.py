@@ -9,7 +9,7 @@ import json
 import sys
 from importlib.resources import files
 
-RELEASE = 1
+RELEASE = 2
 """Raise it by one with every change of lexicon, gazetteer, rules or weights that has been used."""
 
 DECIDING = (
@@ -18,7 +18,10 @@ DECIDING = (
     "evidence.py",
     "gazetteer.py",
     "inflect.py",
+    "institutions.py",
+    "layout.py",
     "lexicon.py",
+    "linear.py",
     "matching.py",
     "ner.py",
     "organisations.py",
@@ -28,11 +31,13 @@ DECIDING = (
     "themes.py",
     "data/cities.txt",
     "data/countries.txt",
+    "data/institutions.txt",
     "data/neutral.txt",
     "data/organisations.txt",
     "data/prefixes.txt",
     "data/regions.txt",
     "data/themes.txt",
+    "data/themes_model.txt",
     "data/traps.txt",
 )
 _REFERENCE = ("countries.json", "posts.json", "themes.json")

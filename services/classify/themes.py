@@ -21,7 +21,7 @@ UNIT = 100
 LENGTH_POWER = 0.75
 """How fast longer texts dilute points: between 0.5 and 1 the fit hardly changes; more than a square
 root, so that passing mentions in a report of eighty pages make no theme."""
-THRESHOLD = 0.4
+THRESHOLD = 0.36
 """A theme is given from this probability on: below one half, as the best F1 lies near half of
 itself (a missed theme costs as much as a wrong one)."""
 MODEL_PASSAGES = 3
@@ -55,14 +55,17 @@ class _Tally:
 def theme_tags(subject: Folded, body: Folded) -> tuple[ThemeTag, ...]:
     """The themes of a note, each with sub-themes, probability and evidence; the likeliest first."""
     body = linear.body_beyond(subject, body)
-    tallies = tally(subject, body)
-    found = linear.weighed(linear.counted(subject, body), dense(tallies, body))
+    tallies, known = tally(subject, body)
+    found = linear.weighed(linear.counted(subject, body, known), dense(tallies, body))
     tags = []
     for theme, score in sorted(found.probability.items(), key=lambda item: -item[1]):
         if score < THRESHOLD:
             break
-        words = [term for term, _ in found.words[theme][:MODEL_PASSAGES]]
-        passages = [*tallies[theme].found, *_learnt(words, subject, body)]
+        learnt = found.words[theme]
+        if not (tallies[theme].found or linear.speak(learnt)):
+            continue
+        words = [term for term, _ in learnt[:MODEL_PASSAGES]]
+        passages = [*tallies[theme].found, *_learnt(words, subject, body, known)]
         if passages:
             tags.append(
                 ThemeTag(
@@ -75,9 +78,12 @@ def theme_tags(subject: Folded, body: Folded) -> tuple[ThemeTag, ...]:
     return tuple(tags)
 
 
-def tally(subject: Folded, body: Folded) -> dict[str, _Tally]:
-    """What each theme got, from the terms found in subject and body."""
+def tally(subject: Folded, body: Folded) -> tuple[dict[str, _Tally], linear.Known]:
+    """What each theme got from the terms found in subject and body, and the words of all terms,
+    those that mean nothing among them.
+    """
     tallies = {theme: _Tally() for theme in themes()}
+    known: dict[str, set[int]] = {"subject": set(), "body": set()}
     fields: tuple[tuple[Literal["subject", "body"], Folded], ...] = (
         ("subject", subject),
         ("body", body),
@@ -86,11 +92,12 @@ def tally(subject: Folded, body: Folded) -> dict[str, _Tally]:
         counted: set[tuple[int, str]] = set()
         for match in lexicon().find(text):
             sense = match.term.meaning
+            known[name].update(range(match.first, match.last + 1))
             if sense.points:
                 passage = (match.first, sense.theme)
                 _count(tallies[sense.theme], name, text, match, first=passage not in counted)
                 counted.add(passage)
-    return tallies
+    return tallies, linear.Known(frozenset(known["subject"]), frozenset(known["body"]))
 
 
 def dense(tallies: dict[str, _Tally], body: Folded) -> list[float]:
@@ -111,15 +118,17 @@ def dense(tallies: dict[str, _Tally], body: Folded) -> list[float]:
     return values
 
 
-def _learnt(terms: Sequence[str], subject: Folded, body: Folded) -> Iterator[Found]:
+def _learnt(
+    terms: Sequence[str], subject: Folded, body: Folded, known: linear.Known
+) -> Iterator[Found]:
     """Where the words that the model goes by first stand, as evidence lighter than any term."""
-    fields: tuple[tuple[Literal["subject", "body"], Folded], ...] = (
-        ("subject", subject),
-        ("body", body),
+    fields: tuple[tuple[Literal["subject", "body"], Folded, frozenset[int]], ...] = (
+        ("subject", subject, known.subject),
+        ("body", body, known.body),
     )
     for rank, term in enumerate(terms, start=1):
-        for name, text in fields:
-            place = next(linear.places(term, text, title=name == "subject"), None)
+        for name, text, left in fields:
+            place = next(linear.places(term, text, left), None)
             if place:
                 key = term.removeprefix(linear.TITLE)
                 yield Found(name, text, *place, f"model:{key}", LIGHTEST / rank, key)
