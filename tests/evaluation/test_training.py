@@ -1,4 +1,4 @@
-"""Training: what it reads, that it learns and repeats itself, and that its weights survive the file."""
+"""Training: what it reads, that it learns and repeats itself, that its weights survive the file."""
 
 from pathlib import Path
 
