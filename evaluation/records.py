@@ -111,15 +111,20 @@ def record(given: dict[str, Any]) -> Record:
         labels=labels,
         maybe=maybe - labels,
         single_label=bool(given.get("single_label")),
-        source="corrections"
-        if given.get("source") == "corrections"
-        else str(given["id"]).partition("-")[0],
+        source=_source(given),
     )
 
 
 def sources(records: Sequence[Record]) -> list[str]:
     """The sources of these records, in their alphabetical order."""
     return sorted({one.source for one in records})
+
+
+def _source(given: dict[str, Any]) -> str:
+    prefix = str(given["id"]).partition("-")[0]
+    if given.get("source") == "corrections":
+        return "corrections"
+    return {"f": "field"}.get(prefix, prefix)
 
 
 def _theme(code: str) -> str:
