@@ -26,6 +26,8 @@ THRESHOLD = 0.36
 itself (a missed theme costs as much as a wrong one)."""
 MODEL_PASSAGES = 3
 """Passages of evidence from the learnt words, after those of the lexicon."""
+LEAST_ADD = 0.5
+"""Logits that a learnt word must add to be shown beside terms of the lexicon."""
 LIGHTEST = 0.1
 """The weight of evidence that is no term of the lexicon."""
 
@@ -64,7 +66,8 @@ def theme_tags(subject: Folded, body: Folded) -> tuple[ThemeTag, ...]:
         learnt = found.words[theme]
         if not (tallies[theme].found or linear.speak(learnt)):
             continue
-        words = [term for term, _ in learnt[:MODEL_PASSAGES]]
+        least = LEAST_ADD if tallies[theme].found else 0.0
+        words = [term for term, add in learnt[:MODEL_PASSAGES] if add >= least]
         passages = [*tallies[theme].found, *_learnt(words, subject, body, known)]
         if passages:
             tags.append(
