@@ -10,12 +10,10 @@ from services.classify.inflect import people_forms
 from services.classify.institutions import institutions
 from services.classify.matching import EXACT, Matcher, Term, terms
 from services.classify.tables import items, rows
-from services.classify.text import Folded, fold_term
+from services.classify.text import fold_term
 
 AMBIGUOUS = "?"
 STRONG = "strong"
-NEAR = 30
-"""Words on each side in which `with` and `unless` of an institution look."""
 
 
 class Kind(StrEnum):
@@ -44,8 +42,8 @@ class Place:
     masculine: bool = False
     acronym: bool = False
     lesser: bool = False
-    needs: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
+    unless: frozenset[str] = frozenset()
 
 
 @cache
@@ -67,14 +65,17 @@ def bodies() -> Matcher[Place]:
         if names.country is None:
             continue
         sure = names.strength == STRONG and not names.beside
-        needs, unless = tuple(map(fold_term, names.needs)), tuple(map(fold_term, names.unless))
+        needs, unless = (
+            frozenset(map(fold_term, names.needs)),
+            frozenset(map(fold_term, names.unless)),
+        )
         for written in names.terms:
             alone = sure and len(shared[_bare(written)]) == 1 and _proper(written)
             place = Place(
                 names.country, Kind.INSTITUTION, acronym=not alone, needs=needs, unless=unless
             )
             wanted.extend(terms(written, place, capital=alone))
-    return Matcher(wanted, holds=_holds)
+    return Matcher(wanted, conditions=lambda place: (place.needs, place.unless))
 
 
 def _bare(written: str) -> str:
@@ -85,16 +86,6 @@ def _proper(written: str) -> bool:
     """A name with a capital that is more than an acronym: two words, or one like Swissmedic."""
     bare = written.lstrip("=^~")
     return any(word[0].isupper() and not word.isupper() for word in bare.split())
-
-
-def _holds(place: Place, text: Folded, first: int, last: int) -> bool:
-    if not (place.needs or place.unless):
-        return True
-    before, after = text.words[max(0, first - NEAR) : first], text.words[last + 1 : last + 1 + NEAR]
-    near = f" {' '.join(before)}  {' '.join(after)} "
-    if any(f" {key} " in near for key in place.unless):
-        return False
-    return not place.needs or any(f" {key} " in near for key in place.needs)
 
 
 @cache

@@ -7,7 +7,7 @@ from schemas.vocabulary import subthemes
 from services.classify.institutions import institutions
 from services.classify.matching import Matcher, Term, terms
 from services.classify.tables import items, rows
-from services.classify.text import Folded, fold_term
+from services.classify.text import fold_term
 
 POINTS = {"strong": 3.0, "plain": 1.0, "weak": 0.25}
 """What a term adds: three plain terms weigh as much as one that decides alone, weak ones only tip
@@ -23,8 +23,8 @@ class Sense:
 
     subtheme: str
     points: float
-    needs: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
+    unless: frozenset[str] = frozenset()
 
     @property
     def theme(self) -> str:
@@ -33,10 +33,6 @@ class Sense:
 
 
 NOTHING = Sense(subtheme="", points=0.0)
-
-
-WINDOW = 30
-"""Words on each side in which `with` and `unless` look: about two sentences."""
 
 
 @cache
@@ -62,25 +58,17 @@ def lexicon() -> Matcher[Sense]:
     for row in rows("neutral.txt"):
         for written in items(row["expressions"]):
             wanted.extend(terms(written, NOTHING))
-    return Matcher(wanted, holds=_holds, weight=lambda sense: sense.points)
+    return Matcher(
+        wanted,
+        conditions=lambda sense: (sense.needs, sense.unless),
+        weight=lambda sense: sense.points,
+    )
 
 
 def _sense(subtheme: str, strength: str, needs: tuple[str, ...], unless: tuple[str, ...]) -> Sense:
     return Sense(
         subtheme=subtheme,
         points=POINTS[strength],
-        needs=tuple(fold_term(item) for item in needs),
-        unless=tuple(fold_term(item) for item in unless),
+        needs=frozenset(fold_term(item) for item in needs),
+        unless=frozenset(fold_term(item) for item in unless),
     )
-
-
-def _holds(sense: Sense, text: Folded, first: int, last: int) -> bool:
-    """Whether what `with` asks stands near, and nothing of `unless` does."""
-    if not (sense.needs or sense.unless):
-        return True
-    before = " ".join(text.words[max(0, first - WINDOW) : first])
-    after = " ".join(text.words[last + 1 : last + 1 + WINDOW])
-    near = f" {before}  {after} "
-    if any(f" {key} " in near for key in sense.unless):
-        return False
-    return not sense.needs or any(f" {key} " in near for key in sense.needs)

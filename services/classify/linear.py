@@ -24,7 +24,11 @@ STEM = 7
 """Letters of a stem: what is left of families (retraite, retraité) without a table of endings.
 Between 5 and 9 nothing changes."""
 SHORTEST = 3
+LONGEST = STEM + 3
+"""Letters of a word that its stem can depend on."""
 
+FARTHEST = 5
+"""Words from the first to the last of a pair that is shown as evidence, little words included."""
 CLUE = 1.5
 """What learnt words must add, in logits, for a theme that no term of the lexicon speaks for: its
 neighbours' terms alone make no theme (health insurance is no health, unless care is spoken of)."""
@@ -155,7 +159,11 @@ def speak(words: Sequence[tuple[str, float]]) -> bool:
 def places(term: str, text: Folded, known: Container[int]) -> Iterator[tuple[int, int]]:
     """Where a stem or pair of stems stands in a text: first and last word of each occurrence."""
     wanted = term.removeprefix(TITLE)
-    return ((first, last) for found, first, last in _terms(text.words, known) if found == wanted)
+    return (
+        (first, last)
+        for found, first, last in _terms(text.words, known)
+        if found == wanted and last - first <= FARTHEST
+    )
 
 
 @cache
@@ -221,7 +229,8 @@ def _terms(words: Sequence[str], known: Container[int]) -> Iterator[tuple[str, i
         if at in known or not word.isalpha():
             before = None
             continue
-        stem = _stem(word)
+        # Its beginning decides, and the table of stems keeps no monsters.
+        stem = _stem(word[:LONGEST])
         if stem is None:
             continue
         yield stem, at, at

@@ -1,6 +1,7 @@
 """Finding the terms of the data files in a folded text: one automaton, the longest term wins."""
 
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,11 +17,14 @@ ACCENTS = "~"
 CAPITALS = 2
 """A word with so many capitals is an acronym or a proper name: the text must have them too."""
 
+NEAR = 30
+"""Words on each side in which `with` and `unless` look: about two sentences."""
+
 _ARTICLES = frozenset({"La", "Le", "Les", "L"})
 
 MeaningT = TypeVar("MeaningT", bound=Hashable)
-Holds = Callable[[MeaningT, Folded, int, int], bool]
-"""Whether a term with this meaning counts at words `first` to `last` of a text."""
+Window = Callable[[MeaningT], tuple[frozenset[str], frozenset[str]]]
+"""The folded expressions of which one must, and none may, stand near a term with this meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,31 @@ def terms(written: str, meaning: MeaningT, *, capital: bool = False) -> Iterable
         )
 
 
+class Near:
+    """Where some folded expressions stand in one text, found once: asking costs little, however
+    often a term with conditions comes.
+    """
+
+    def __init__(self, automaton: AhoCorasick, keys: Sequence[str], text: Folded) -> None:
+        self._places: dict[str, list[int]] = {}
+        for key, start, _end in automaton.find_matches_as_indexes(text.line, overlapping=True):
+            self._places.setdefault(keys[key], []).append(text.places[start + 1])
+        self._present = frozenset(self._places)
+
+    def any(self, keys: frozenset[str], first: int, last: int) -> bool:
+        """Whether one of them stands within NEAR words of the words `first` to `last`."""
+        return any(self._one(key, first, last) for key in self._present & keys)
+
+    def _one(self, key: str, first: int, last: int) -> bool:
+        beyond = key.count(" ")
+        places = self._places[key]
+        before = bisect_left(places, first - NEAR)
+        if before < len(places) and places[before] + beyond < first:
+            return True
+        after = bisect_left(places, last + 1)
+        return after < len(places) and places[after] + beyond <= last + NEAR
+
+
 class Matcher(Generic[MeaningT]):
     """All terms of one layer (themes, places, organisations), ready to be found in texts."""
 
@@ -92,11 +121,13 @@ class Matcher(Generic[MeaningT]):
         self,
         wanted: Iterable[Term[MeaningT]],
         *,
-        holds: Holds[MeaningT] | None = None,
+        conditions: Window[MeaningT] | None = None,
         weight: Callable[[MeaningT], float] = lambda _: 0.0,
     ) -> None:
-        """`holds` is asked of each occurrence; of equally long ones the heaviest `weight` wins."""
-        self._holds = holds
+        """Terms count where their `conditions` hold; of equally long ones the heaviest `weight`
+        wins.
+        """
+        self._conditions = conditions
         self._weight = weight
         self._terms: dict[str, list[Term[MeaningT]]] = {}
         for term in wanted:
@@ -105,6 +136,13 @@ class Matcher(Generic[MeaningT]):
                 known.append(term)
         self._keys = list(self._terms)
         self._automaton = AhoCorasick([f" {key} " for key in self._keys])
+        asked = (
+            (conditions(t.meaning) for many in self._terms.values() for t in many)
+            if conditions
+            else ()
+        )
+        self._asked = sorted({key for needs, unless in asked for key in needs | unless})
+        self._asking = AhoCorasick([f" {key} " for key in self._asked])
 
     @property
     def words(self) -> frozenset[str]:
@@ -125,21 +163,27 @@ class Matcher(Generic[MeaningT]):
         Terms of the same words with different meanings are all given.
         """
         found: list[tuple[int, int, list[Term[MeaningT]]]] = []
+        near: Near | None = None
         for key, start, _end in self._automaton.find_matches_as_indexes(
             text.line, overlapping=True
         ):
             first = text.places[start + 1]
-            admitted = [
-                term for term in self._terms[self._keys[key]] if self._admits(term, text, first)
-            ]
+            admitted = [each for each in self._terms[self._keys[key]] if each.admits(text, first)]
+            if self._conditions and any(any(self._conditions(each.meaning)) for each in admitted):
+                near = near or Near(self._asking, self._asked, text)
+                admitted = [each for each in admitted if self._holds(each, near, first)]
             if admitted:
                 found.append((first, admitted[0].size, admitted))
         return self._longest(found)
 
-    def _admits(self, term: Term[MeaningT], text: Folded, first: int) -> bool:
-        if not term.admits(text, first):
+    def _holds(self, term: Term[MeaningT], near: Near, first: int) -> bool:
+        if self._conditions is None:
+            return True
+        needs, unless = self._conditions(term.meaning)
+        last = first + term.size - 1
+        if unless and near.any(unless, first, last):
             return False
-        return self._holds is None or self._holds(term.meaning, text, first, first + term.size - 1)
+        return not needs or near.any(needs, first, last)
 
     def _longest(
         self, found: Sequence[tuple[int, int, list[Term[MeaningT]]]]

@@ -108,9 +108,10 @@ async def correct(
         if begun.key in refused:
             outcomes.too_large(str(begun.note_id), sent.trace)
             return TooLarge()
-        written = [each.key for each in begun.waiting if each.key not in refused]
         try:
-            await by(until, settle(registry, log, SUBMITTED.name, written))
+            # Only its own: another's append of what else waited may still be under way, and whoever
+            # sent that, or the relay, settles it.
+            await by(until, settle(registry, log, SUBMITTED.name, [begun.key]))
         except Unavailable as error:
             # The log has it, which is what was promised; the relay will write it once more.
             logger.warning("correction received, but not marked so yet: %s", error.reason)

@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.pipeline.corpus import samples
 from tests.pipeline.deployments import Embedded
+from tests.pipeline.test_kills import as_shown
 from tools.soak import traffic
 from tools.soak.table import BEGIN, END, table, written
 
@@ -48,7 +49,8 @@ def test_the_judge_sees_what_is_lost_doubled_or_different(
     note = samples()[0]
     tags = classify(Note.model_validate(note)).model_dump(mode="json")
     hits = [
-        {"id": name, "revision": 1, "themes": tags["themes"], "countries": tags["countries"]}
+        {"id": name, "revision": 1}
+        | {part: as_shown(tags[part]) for part in ("themes", "countries")}
         for name in found
     ]
     monkeypatch.setattr(traffic, "total", lambda _: len({"a", "b"}))

@@ -17,9 +17,8 @@ from sqlalchemy import create_engine, text
 
 from schemas.note import Note
 from services.classify.classifier import classify
-from services.search.document import HIT_PASSAGES
 from tests.pipeline.deployments import Deployment, Embedded
-from tests.pipeline.test_kills import every_hit, total, wait_until
+from tests.pipeline.test_kills import as_shown, every_hit, total, wait_until
 
 SENDERS = 4
 PATIENCE_SECONDS = 20.0
@@ -210,8 +209,8 @@ def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdic
         clean = classify(Note.model_validate(note)).model_dump(mode="json") if note else {}
         different += (hit["revision"], hit["themes"], hit["countries"]) != (
             1,
-            _brief(clean.get("themes", ())),
-            _brief(clean.get("countries", ())),
+            as_shown(clean.get("themes", ())),
+            as_shown(clean.get("countries", ())),
         )
     return Verdict(
         accepted=len(accepted),
@@ -220,11 +219,6 @@ def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdic
         different=different,
         parked=parked(deployment),
     )
-
-
-def _brief(tags: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tags with the passages that a hit carries."""
-    return [tag | {"evidence": tag["evidence"][:HIT_PASSAGES]} for tag in tags]
 
 
 def parked(deployment: Deployment) -> int:

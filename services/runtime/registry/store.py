@@ -222,6 +222,9 @@ class Registry:
                 taken.append(Key(*key))
             events = {each.key: each for each in _events(connection, taken)}
         # Sent or abandoned by another meanwhile: left out.
+        # The oldest notes first, and each one's changes in their order, whatever the clocks said.
+        notes = {key.note_id: at for at, key in reversed(list(enumerate(taken)))}
+        taken.sort(key=lambda key: (notes[key.note_id], key))
         return [events[key] for key in taken if key in events]
 
     def abandon(self, key: Key) -> None:
@@ -380,7 +383,13 @@ def _run(connection: sa.Connection, statement: sa.Update, rows: list[dict[str, A
     """The statement for each of the rows."""
     if rows:
         # In the order of keys: two batches with the same notes must not wait crosswise.
-        rows.sort(key=lambda row: (row["the_note"], row.get("the_revision", 0)))
+        rows.sort(
+            key=lambda row: (
+                row["the_note"],
+                row.get("the_revision", 0),
+                row.get("the_correction", 0),
+            )
+        )
         connection.execute(statement, rows)
 
 

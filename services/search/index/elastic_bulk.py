@@ -112,6 +112,8 @@ async def write_all(
     finally:
         for task in sending:
             task.cancel()
+        if sending:
+            await asyncio.wait(sending)
     raise Unavailable(f"Elasticsearch did not take {len(waiting)} of {len(notes)} documents")
 
 
