@@ -369,6 +369,15 @@ class TestCorrections:
         assert [each.key[1:] for each in begun.waiting] == [(1, 0), (1, 1), (1, 2)]
         assert corrected(registry, "travail").waiting == begun.waiting
 
+    def test_the_relay_gets_a_note_s_changes_in_their_order_whatever_the_clocks(
+        self, registry: Registry
+    ) -> None:
+        in_the_log(registry, submission())
+        corrected(registry, "sante", at=now() - timedelta(seconds=10))
+        corrected(registry, "travail", at=now() - timedelta(seconds=20))
+        waiting = registry.pending(now())
+        assert [each.key.correction for each in waiting] == [1, 2]
+
     def test_a_note_that_is_unknown_or_withdrawn_is_not_corrected(
         self, registry: Registry, url: str
     ) -> None:
