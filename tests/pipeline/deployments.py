@@ -117,10 +117,11 @@ class Embedded:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             for child in children(self.server.pid):
-                command = Path(f"/proc/{child}/cmdline").read_bytes()
-                if b"services.classify" in command:
-                    os.kill(child, signal.SIGKILL)
-                    return
+                with suppress(FileNotFoundError, ProcessLookupError):  # gone since it was listed
+                    command = Path(f"/proc/{child}/cmdline").read_bytes()
+                    if b"services.classify" in command:
+                        os.kill(child, signal.SIGKILL)
+                        return
             time.sleep(0.05)  # the one killed before has not been replaced yet
         raise AssertionError("there was no classify process to kill")
 

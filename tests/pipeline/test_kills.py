@@ -53,11 +53,14 @@ def test_notes_survive_kills_of_classify_and_search(deployment: Deployment) -> N
     stream = Stream(deployment)
     with ThreadPoolExecutor(4) as pool:
         sending = [pool.submit(stream.send, note) for note in notes]
-        for point, victim in strikes:
-            wait_until(lambda point=point: stream.found() >= point)
-            time.sleep(chance.uniform(0, 0.2))
-            getattr(deployment, victim)()
-        wait_until(lambda: stream.found() >= NOTES)
+        try:
+            for point, victim in strikes:
+                wait_until(lambda point=point: stream.found() >= point)
+                time.sleep(chance.uniform(0, 0.2))
+                getattr(deployment, victim)()
+            wait_until(lambda: stream.found() >= NOTES)
+        finally:
+            stream.stop()
         for future in sending:
             future.result()
     accepted = stream.accepted
@@ -81,15 +84,21 @@ class Stream:
         self.accepted: dict[str, dict[str, Any]] = {}
         self._deployment = deployment
         self._found = 0
+        self._over = False
 
     def found(self) -> int:
         """How many notes search has shown so far (asked again; kept while it is down)."""
         self._found = max(self._found, total(self._deployment))
         return self._found
 
+    def stop(self) -> None:
+        """No more is sent: whoever fails need not wait for the senders."""
+        self._over = True
+
     def send(self, note: dict[str, Any]) -> None:
         """Submit one note, once the pipeline is less than AHEAD notes behind."""
-        wait_until(lambda: len(self.accepted) < self._found + AHEAD)
+        wait_until(lambda: self._over or len(self.accepted) < self._found + AHEAD)
+        assert not self._over, "the test has ended"
         answer = until_accepted(self._deployment, note)
         self.accepted[answer["id"]] = note
 
