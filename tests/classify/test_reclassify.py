@@ -108,7 +108,9 @@ async def known(log: Log, *events: NoteEvent) -> None:
 
 
 async def records(log: Log, topic: Topic = CLASSIFIED) -> list[Record]:
-    return [one async for batch in log.replay(topic.name) for one in batch]
+    """All records, partition by partition: a replay keeps no order between partitions."""
+    found = [one async for batch in log.replay(topic.name) for one in batch]
+    return sorted(found, key=lambda one: (one.partition, one.offset))
 
 
 async def history(log: Log, note_id: UUID) -> list[ClassifiedNote | None]:
