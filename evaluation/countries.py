@@ -16,14 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evaluation.records import BESIDE, GOLD
 from services.classify import ner
 from services.classify.countries import about_probabilities, country_tags
 from services.classify.gazetteer import gazetteer
 from services.classify.text import Folded, fold
 
-HERE = Path(__file__).resolve().parent
-GOLD = HERE / "gold.jsonl"
-BESIDE = HERE.parent.parent / "shared" / "data" / "eval"
 NEWS, PROJECTS, FIELD, OURS = "AFP", "AFD", "field", "gold"
 REFERENCE_SAMPLE = 150
 """Dispatches on which spaCy's whole pipeline is compared: it takes 0.1 s for each."""

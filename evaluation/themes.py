@@ -8,7 +8,6 @@ import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from evaluation import training
 from evaluation.records import GOLD, BySource, Record, data_folder, read
@@ -243,8 +242,3 @@ def _above(probability: float, least: float) -> float:
 def _short(record: Record) -> str:
     """spaCy's tokenizer is slow: the beginning of long texts."""
     return f"{record.title}\n{record.text}"[:3_000]
-
-
-def gold_records() -> list[Record]:
-    """The gold set's records."""
-    return read(Path(GOLD))

@@ -1,18 +1,15 @@
 """`valise reclassify`: the tags of the present release of the classifier, for every note."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas import vocabulary
 from services.cli import client
+from services.cli.progress import progress_bar
 
 PATH = "/api/v1/reclassify"
 STEPS = {
@@ -44,7 +41,7 @@ def reclassify(
     """
     summary: Found | None = None
     problem: Found | None = None
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("Reclassement", total=None)
         for line in _lines(dry_run):
             if "progress" in line:
@@ -186,15 +183,3 @@ def _lines(dry_run: bool) -> Iterator[Found]:
                 yield json.loads(line)
     except httpx.TransportError as error:
         raise client.unreachable(error) from None
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty() or os.environ.get("TERM") == "dumb",
-        transient=True,
-    )

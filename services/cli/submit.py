@@ -5,8 +5,6 @@ date from the file's own. `.json` holds one note and `.jsonl` one a line, as the
 """
 
 import json
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,14 +16,13 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas import vocabulary
 from schemas.note import note_id
 from schemas.vocabulary import Genre
 from services.cli import client
 from services.cli.labels import OUTCOMES
+from services.cli.progress import progress_bar
 from services.runtime import text_files
 
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
@@ -75,7 +72,7 @@ def submit(
         _say(result, counts, as_json)
     with (
         client.client() as http,
-        _progress() as progress,
+        progress_bar() as progress,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         task = progress.add_task("Envoi", total=sum(map(documents_in, paths)))
@@ -291,15 +288,3 @@ def documents_in(path: Path) -> int:
             return sum(1 for line in lines if line.strip())
     except OSError:
         return 1
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty() or os.environ.get("TERM") == "dumb",
-        transient=True,
-    )
