@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -38,12 +39,17 @@ LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """By which a browser on this machine names the service. Another name in a request's Host header is
 a web page elsewhere that had its own name lead here (DNS rebinding): it gets nothing."""
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may go on while another wants to run. Python's own 5 ms would have a search wait
+that long each time it gives way to a batch that is being indexed."""
+
 FIRST_COMPACT_SECONDS = 300.0
 COMPACT_SECONDS = 24 * 3600.0
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal. Raises Misconfigured where the data folder cannot be used."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     with only_process(settings.data):
         web.serve(create(settings), listener)
 

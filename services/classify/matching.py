@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from ahocorasick_rs import AhoCorasick
 
 from services.classify.inflect import term_forms
-from services.classify.text import Folded, fold, fold_term
+from services.classify.text import Folded, fold
 
 EXACT = "="
 CAPITAL = "^"
@@ -76,15 +76,16 @@ def terms(written: str, meaning: MeaningT, *, capital: bool = False) -> Iterable
         accents |= written[0] == ACCENTS
         written = written[1:]
     for form in (written,) if exact else term_forms(written):
-        key = fold_term(form)
+        folded = fold(form)
+        words = [form[start:end] for start, end in folded.spans]
         yield Term(
-            key=key,
-            size=key.count(" ") + 1,
+            key=" ".join(folded.words),
+            size=len(words),
             surface=form,
             capital=capital,
-            proper=_proper(form),
+            proper=_proper(words),
             accents=accents,
-            acronyms=_acronyms(form),
+            acronyms=_acronyms(words),
             meaning=meaning,
         )
 
@@ -205,17 +206,15 @@ def _nfc(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).lower().replace("’", "'").split())
 
 
-def _proper(form: str) -> int:
-    words = [form[start:end] for start, end in fold(form).spans]
+def _proper(words: Sequence[str]) -> int:
     return next(
         (n for n, word in enumerate(words) if word[0].isupper() and word not in _ARTICLES), 0
     )
 
 
-def _acronyms(form: str) -> tuple[tuple[int, str], ...]:
-    words = (form[start:end] for start, end in fold(form).spans)
+def _acronyms(words: Sequence[str]) -> tuple[tuple[int, str], ...]:
     return tuple(
         (place, word)
         for place, word in enumerate(words)
-        if sum(char.isupper() for char in word) >= CAPITALS
+        if not word.islower() and sum(map(str.isupper, word)) >= CAPITALS
     )

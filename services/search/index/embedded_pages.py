@@ -1,6 +1,5 @@
 """The pages of one search in one state of the embedded index: hits in order, facets, marks."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import tantivy
+from pydantic_core import from_json
 
 from schemas.answers import FacetCount, Highlights, Hit
 from schemas.query import Query, Sort
@@ -22,6 +22,8 @@ from services.search.words import Words
 DEEPEST = 1_000_000
 """Hits by relevance that can be paged through: tantivy keeps a page's predecessors in memory."""
 
+_UNMARKED = b'{"score":null,"highlights":{},'
+"""How a stored hit begins once it has what only a search gives."""
 
 _SORT_FIELDS = {Sort.DATE: "date", Sort.RECEIVED: "received_us"}
 Address = Any
@@ -147,18 +149,15 @@ class Pages:
 
     def _hit(self, address: Address, score: float | None, marker: Marker | None) -> Hit:
         kept = self.searcher.doc(address)
-        highlights = Highlights()
+        hit = Hit.model_validate_json(_UNMARKED + stored(kept, "hit")[1:])
+        highlights = hit.highlights
         if marker is not None:
-            note = stored(kept, "event")["note"]
-            highlights = Highlights(
-                subject=marker.whole(note["subject"]),
-                body=marker.fragments(note["body"]),
-            )
-        shown = stored(kept, "hit")
-        return Hit.model_validate(shown | {"score": score, "highlights": highlights})
+            body = from_json(stored(kept, "event"))["note"]["body"]
+            highlights = Highlights(subject=marker.whole(hit.subject), body=marker.fragments(body))
+        return hit.model_copy(update={"score": score, "highlights": highlights})
 
     def _id(self, address: Address) -> str:
-        return str(stored(self.searcher.doc(address), "hit")["id"])
+        return str(from_json(stored(self.searcher.doc(address), "hit"))["id"])
 
     def _facets(self, search: ask.Search) -> dict[str, list[FacetCount]]:
         free = [facet for facet in FACET_FIELDS if facet not in search.by_facet]
@@ -193,8 +192,9 @@ def numbers(searcher: tantivy.Searcher, field: str, addresses: Sequence[Address]
     return [int(value) for value in values if value is not None]
 
 
-def stored(kept: tantivy.Document, field: str) -> Any:
-    return json.loads(bytes(kept[field][0]))
+def stored(kept: tantivy.Document, field: str) -> bytes:
+    """The JSON that is kept of a document under this name."""
+    return bytes(kept[field][0])
 
 
 def addresses_of(hits: Iterable[tuple[Any, Address]]) -> list[Address]:

@@ -1,6 +1,5 @@
 """The tantivy side of data/fields.json: schema, tokenizers, and the document of a note."""
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
@@ -8,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import tantivy
+from pydantic_core import to_json
 
 from services.search.data import field_kinds
 from services.search.index.analysis import STOP_WORDS, forms
@@ -103,7 +103,5 @@ _PUT: dict[str, Callable[[tantivy.Document, str, Any], object]] = {
     "boolean": lambda made, name, value: made.add_boolean(name, value),
     "words": _put_words,
     "reference": lambda made, name, value: made.add_text(name, forms(value)[1]),
-    "stored": lambda made, name, value: made.add_bytes(
-        name, json.dumps(value, ensure_ascii=False).encode()
-    ),
+    "stored": lambda made, name, value: made.add_bytes(name, to_json(value)),
 }

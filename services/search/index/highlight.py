@@ -3,11 +3,20 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape, unescape
 from itertools import accumulate, islice
 
 from services.search.index import FRAGMENTS, SNIPPET
-from services.search.index.analysis import article_length, folded_form, words, words_as_written
+from services.search.index.analysis import (
+    LONGEST_KEPT,
+    PIECES_KEPT,
+    article_length,
+    folded_form,
+    pieces_of,
+    words,
+    words_as_written,
+)
 
 OPEN, CLOSE = "<mark>", "</mark>"
 CONTEXT = 60
@@ -16,11 +25,6 @@ for what follows."""
 SCANNED = 200_000
 """Characters of a body that are looked through: all of any report seen (73,000) and a bound on
 the time that one hit can take."""
-
-PIECES_KEPT = 50_000
-"""Pieces of text between spaces whose words are remembered from search to search: some 15 MB."""
-LONGEST_KEPT = 100
-"""Characters of a piece that is remembered: longer ones are addresses and mischief."""
 
 Pattern = tuple[tuple[int, str], ...]
 """Stems in a row with their distance from the first: one pair for a word, several for a phrase."""
@@ -37,16 +41,16 @@ class Match:
 
 
 class Marker:
-    """Marks the passages of texts that match any of the patterns.
-
-    What is learnt about a piece of text is kept: one marker for all the hits of a page.
-    """
+    """Marks the passages of texts that match any of the patterns: one for the hits of a page."""
 
     def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
         """`stem` gives the stem of a folded word, as in the patterns."""
         self._patterns = patterns
         self._stem = stem
-        self._openings = _Openings(_Beginning(patterns, stem))
+        self._known = _known(stem)
+        self._by_first: dict[str, list[int]] = {}
+        for number, pattern in enumerate(patterns):
+            self._by_first.setdefault(pattern[0][1], []).append(number)
 
     def whole(self, text: str) -> tuple[str, ...]:
         """The whole text with its matches marked; nothing where nothing matches."""
@@ -66,21 +70,32 @@ class Marker:
 
     def find(self, text: str) -> list[Match]:
         """Where the patterns match, in order of their beginning; a phrase is one match."""
-        # No word goes over a space: pieces between spaces can be known by heart, and a text is cut
-        # into them some ten times faster than into words.
-        pieces = text.replace("\n", " ").split(" ")
-        opening = [at for at, piece in enumerate(pieces) if self._openings[piece]]
+        pieces = pieces_of(text)
+        opening = self._openings(set(pieces))
         if not opening:
             return []
         ends = list(accumulate(map(len, pieces)))
         found = []
-        for at in opening:
-            for offset, length, number in self._openings[pieces[at]]:
+        for at in [at for at, piece in enumerate(pieces) if piece in opening]:
+            for offset, length, number in opening[pieces[at]]:
                 start = ends[at] - len(pieces[at]) + at + offset
                 end = self._end(text, start, length, self._patterns[number])
                 if end is not None:
                     found.append(Match(start, end, number))
         return sorted(found, key=lambda match: (match.start, -match.end))
+
+    def _openings(self, pieces: set[str]) -> dict[str, list[tuple[int, int, int]]]:
+        """The words of these pieces that begin a pattern: (offset, length, pattern's number)."""
+        there = self._known.places(pieces, self._by_first)
+        found: dict[str, list[tuple[int, int, int]]] = {}
+        for stem, places in there.items():
+            for piece, words_there in places.items():
+                found.setdefault(piece, []).extend(
+                    (offset, length, number)
+                    for offset, length in words_there
+                    for number in self._by_first[stem]
+                )
+        return found
 
     def _end(self, text: str, start: int, length: int, pattern: Pattern) -> int | None:
         """Where a match ends whose first word stands at `start`; None where the rest is absent."""
@@ -93,51 +108,57 @@ class Marker:
         return row[last].end
 
 
-class _Beginning(dict[str, tuple[int, ...]]):
-    """The numbers of the patterns that a written word begins."""
+Places = tuple[tuple[int, int], ...]
+"""Where a stem's words stand in a piece of text: (offset, length) of each."""
 
-    def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
-        super().__init__()
+
+class _Known:
+    """The pieces of text seen, by the stems of their words: a page's hits, and those of the next
+    search, consist nearly all of pieces that were seen before."""
+
+    def __init__(self, stem: Stem) -> None:
         self._stem = stem
-        self._by_stem: dict[str, tuple[int, ...]] = {}
-        for number, pattern in enumerate(patterns):
-            first = pattern[0][1]
-            self._by_stem[first] = (*self._by_stem.get(first, ()), number)
+        self._seen = _Seen()
 
-    def __missing__(self, written: str) -> tuple[int, ...]:
-        numbers = self[written] = self._by_stem.get(self._stem(folded_form(written)), ())
-        return numbers
-
-
-class _Openings(dict[str, tuple[tuple[int, int, int], ...]]):
-    """The words of a piece of text that begin a pattern: (offset, length, pattern's number)."""
-
-    def __init__(self, beginning: _Beginning) -> None:
-        super().__init__()
-        self._beginning = beginning
-
-    def __missing__(self, piece: str) -> tuple[tuple[int, int, int], ...]:
-        found = []
-        for written, offset in _pieces[piece]:
-            for number in self._beginning[written]:
-                found.append((offset, len(written), number))
-        openings = self[piece] = tuple(found)
-        return openings
-
-
-class _Pieces(dict[str, tuple[tuple[str, int], ...]]):
-    """The words of each piece of text seen, as they are written, with their offsets."""
-
-    def __missing__(self, piece: str) -> tuple[tuple[str, int], ...]:
-        found = tuple(words_as_written(piece))
-        if len(piece) <= LONGEST_KEPT:
-            if len(self) >= PIECES_KEPT:
-                self.clear()
-            self[piece] = found
+    def places(self, pieces: set[str], stems: Iterable[str]) -> dict[str, dict[str, Places]]:
+        """Per stem, the pieces that hold it and where."""
+        # One reference for all of it: another thread may begin a new memory meanwhile.
+        seen = self._seen
+        if len(seen.pieces) > PIECES_KEPT:
+            seen = self._seen = _Seen()
+        passing: dict[str, dict[str, Places]] = {}
+        for piece in pieces - seen.pieces:
+            kept = len(piece) <= LONGEST_KEPT
+            for stem, places in self._read(piece).items():
+                (seen.by_stem if kept else passing).setdefault(stem, {})[piece] = places
+            # Last: whoever finds the piece here finds its words above.
+            if kept:
+                seen.pieces.add(piece)
+        found: dict[str, dict[str, Places]] = {}
+        for stem in stems:
+            known = seen.by_stem.get(stem, {})
+            here = {piece: known[piece] for piece in pieces.intersection(list(known))}
+            found[stem] = here | passing.get(stem, {})
         return found
 
+    def _read(self, piece: str) -> dict[str, Places]:
+        found: dict[str, list[tuple[int, int]]] = {}
+        for written, offset in words_as_written(piece):
+            found.setdefault(self._stem(folded_form(written)), []).append((offset, len(written)))
+        return {stem: tuple(places) for stem, places in found.items()}
 
-_pieces = _Pieces()
+
+class _Seen:
+    """A memory of pieces: what was read of each, by stem."""
+
+    def __init__(self) -> None:
+        self.pieces: set[str] = set()
+        self.by_stem: dict[str, dict[str, Places]] = {}
+
+
+@cache
+def _known(stem: Stem) -> _Known:
+    return _Known(stem)
 
 
 def tidy(fragment: str, size: int | None = None) -> str:
