@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from elastic_transport import TlsError, TransportError
-from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
+from elasticsearch import ApiError, AsyncElasticsearch, JsonSerializer, NotFoundError
+from pydantic_core import from_json
 
 from schemas.answers import Highlights, Hit
 from schemas.events import ClassifiedNote
@@ -64,6 +65,7 @@ class ElasticIndex:
             [address.strip() for address in (settings.elasticsearch or "").split(",")],
             **_access(settings),
             request_timeout=SEARCH_SECONDS,
+            serializers={"application/json": _Json()},
             # Whoever calls decides whether and when to try again.
             max_retries=0,
             retry_on_timeout=False,
@@ -254,6 +256,14 @@ class ElasticIndex:
                 )
                 self._snapshot = (answer["id"], now)
             return self._snapshot[0]
+
+
+class _Json(JsonSerializer):
+    """JSON read in half the time of the standard library's: a page of hits is some 100 KB."""
+
+    def json_loads(self, data: bytes) -> Any:
+        """The value. Raises ValueError where it is not JSON."""
+        return from_json(data)
 
 
 def _access(settings: Settings) -> dict[str, Any]:

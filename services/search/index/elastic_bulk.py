@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
+from pydantic_core import to_json
 
 from schemas.events import ClassifiedNote
 from services.runtime.errors import Unavailable
@@ -52,7 +53,7 @@ def prepared(note: ClassifiedNote) -> Write | Rejected:
     """The write of this state under its external version, or why it can never be written."""
     try:
         made = document(note)
-        body = json.dumps(slim(made), ensure_ascii=False).encode()
+        body = to_json(slim(made))
         action = {
             "index": {
                 "_id": made["id"],
