@@ -40,8 +40,8 @@ LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 a web page elsewhere that had its own name lead here (DNS rebinding): it gets nothing."""
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread may go on while another wants to run. With Python's own 5 ms a search would wait
-that long each time it gives way to a batch being indexed."""
+"""How long a thread may go on while another wants to run. With Python's own 5 ms a search would
+wait that long each time it gives way to a batch being indexed."""
 
 FIRST_COMPACT_SECONDS = 300.0
 COMPACT_SECONDS = 24 * 3600.0
