@@ -9,7 +9,7 @@ import json
 import sys
 from importlib.resources import files
 
-RELEASE = 2
+RELEASE = 3
 """Raise it by one with every change of lexicon, gazetteer, rules or weights that has been used."""
 
 DECIDING = (
