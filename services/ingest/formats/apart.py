@@ -1,0 +1,185 @@
+"""Reading files in a process of its own, which may be slow, greedy or taken over: nothing comes
+of it.
+
+Each file gets a new process (a third of a second) that knows no secret of the service, has
+limits of memory and time, and can open no connection (`sandbox`). A document that it dies of
+costs that document alone: the rest of an archive is read by the next process.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import services
+from services.ingest.formats.documents import extract, harmless
+from services.ingest.formats.frames import HEAD, frame
+from services.ingest.formats.model import MAX_FILE_BYTES, Document, Unreadable
+
+logger = logging.getLogger(__name__)
+
+MEMORY_BYTES = 640 * 1024 * 1024
+"""Address space of the process, of which it has 60 MB before it reads anything. The rest is for the
+tree of an XML document, ten times its length and more: the longest note (2,000,000 characters in
+4,000 paragraphs) takes 70 MB in all, a DOCX at the limit of an archive more than there is."""
+DOCUMENT_SECONDS = 45.0
+"""For one document. The slowest honest one, a PDF of 1,000 full pages, takes 9 s of a core; the
+rest is for a busy machine."""
+FILE_SECONDS = 180.0
+"""For one file with all its documents: an archive of several hundred notes."""
+AT_ONCE = 2
+"""Processes at a time, each with its memory; other files wait for their turn."""
+MOST_DEATHS = 3
+"""Of one file's processes, after which the rest of it is not read."""
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""Of one document's text and fields: the longest note, at four bytes a character, and as much
+again."""
+
+PROGRAM = ("-m", "services.ingest.formats.child")
+"""What Python runs in the process."""
+
+_SLOW = "La lecture du document prend trop de temps : l'enregistrer dans un format plus simple."
+_DIED = "Le document ne peut pas être lu : l'enregistrer dans un autre format."
+_REST = "La lecture du fichier a été interrompue : envoyer les documents qui manquent un à un."
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+class _Ended(Exception):
+    """The process is no longer to be listened to; `detail` is for the sender."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+async def extract_apart(
+    data: bytes, name: str, media_type: str | None = None
+) -> list[Document | Unreadable]:
+    """The same as `extract`, in a child process.
+
+    A document that the process dies of, or that takes too long, is an `Unreadable` (422). Raises
+    OSError where no process can be started. Cancelled, it ends the process.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        return extract(data, name, media_type)  # refused by its length alone
+    found: list[Document | Unreadable] = []
+    turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+    async with turns:
+        try:
+            async with asyncio.timeout(FILE_SECONDS):
+                for _ in range(MOST_DEATHS):
+                    if await _read_on(data, name, media_type, found):
+                        return found
+        except TimeoutError:
+            logger.warning("extraction: a file took more than %g s", FILE_SECONDS)
+        found.append(Unreadable(harmless(name), 422, _REST if len(found) > 1 else _DIED))
+        return found
+
+
+async def _read_on(
+    data: bytes, name: str, media_type: str | None, found: list[Document | Unreadable]
+) -> bool:
+    """Add to `found` what a new process reads from there on; False where it died and more may
+    come."""
+    request = {
+        "name": name,
+        "media_type": media_type,
+        "start": len(found),
+        "memory": MEMORY_BYTES,
+        "seconds": int(FILE_SECONDS),
+    }
+    process = await _started()
+    sending = asyncio.create_task(_send(process, frame(request, data)))
+    reading: str | None = None
+    try:
+        while True:
+            said, original = await _answer(process)
+            if "end" in said:
+                return True
+            if "reading" in said:
+                reading = str(said["reading"])
+            else:
+                found.append(_result(said, data if said.get("same") else original))
+                reading = None
+    except _Ended as ended:
+        detail = ended.detail
+    finally:
+        sending.cancel()
+        with suppress(ProcessLookupError):
+            process.kill()
+        code = await process.wait()
+        with suppress(asyncio.CancelledError, OSError):
+            await sending
+    logger.warning("extraction: the process ended with code %d", code)
+    found.append(Unreadable(reading or harmless(name), 422, detail))
+    # Between two documents it was the file itself that it died of: so would the next.
+    return reading is None
+
+
+async def _started() -> Process:
+    """A new process: with our code, and nothing of our environment."""
+    root = Path(services.__file__).parent.parent
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-s",
+        "-P",
+        *PROGRAM,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,  # its words may be the document's
+        env={"PYTHONPATH": str(root), "PYTHONUTF8": "1", "PATH": os.defpath},
+        cwd="/",
+    )
+
+
+async def _send(process: Process, message: bytes) -> None:
+    if process.stdin is not None:
+        with suppress(ConnectionError):  # it died: the reading side tells
+            process.stdin.write(message)
+            await process.stdin.drain()
+            process.stdin.close()
+
+
+async def _answer(process: Process) -> tuple[dict[str, Any], bytes]:
+    """The next message of the process. Raises _Ended where none comes, or none of ours."""
+    if process.stdout is None:
+        raise _Ended(_DIED)
+    try:
+        async with asyncio.timeout(DOCUMENT_SECONDS):
+            text, size = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
+            if text > MAX_ANSWER_BYTES or size > MAX_FILE_BYTES:
+                raise _Ended(_DIED)
+            said = json.loads(await process.stdout.readexactly(text))
+            return dict(said), await process.stdout.readexactly(size)
+    except TimeoutError:
+        raise _Ended(_SLOW) from None
+    except (asyncio.IncompleteReadError, ValueError, TypeError, RecursionError):
+        raise _Ended(_DIED) from None
+
+
+def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
+    """A document or a refusal as the process told it. Raises _Ended where it is neither."""
+    try:
+        if "status" in said:
+            return Unreadable(str(said["name"]), int(said["status"]), str(said["detail"]))
+        return Document(
+            name=str(said["name"]),
+            media_type=str(said["media_type"]),
+            original=original,
+            fields={str(key): str(value) for key, value in said["fields"].items()},
+            subject=str(said["subject"]),
+            body=str(said["body"]),
+            attachments=tuple(map(str, said["attachments"])),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise _Ended(_DIED) from None
+
+
+__all__ = ["extract_apart"]

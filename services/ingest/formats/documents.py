@@ -1,0 +1,231 @@
+"""The documents in a file: what it is, what it holds, what each says."""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.note import MAX_BODY, MAX_SUBJECT
+from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf
+from services.ingest.formats.model import (
+    MAX_FILE_BYTES,
+    MAX_UNPACKED_BYTES,
+    Content,
+    Document,
+    Refused,
+    Unreadable,
+)
+from services.ingest.formats.text import one_line, tidy
+from services.runtime import text_files
+
+logger = logging.getLogger(__name__)
+
+DEEPEST = 3
+"""Files within files: a mail in a mail in an archive. What is deeper hides more than it sends."""
+LONG_SUBJECT = 300
+"""Characters up to which a document's first line can be its subject; of a longer one, as many."""
+LONG_NAME = 200
+"""Characters of a file's name, and of each folder's, that are kept."""
+_NO_TEXT = "Le document ne contient pas de texte."
+_UNWANTED_IN_NAMES = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_LEFT_BY_SYSTEMS = re.compile(
+    r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$|\.~)", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One document still to be read; `content`: of a mail, which was read to find its parts."""
+
+    name: str
+    kind: str
+    data: bytes
+    content: Content | None = None
+
+
+@dataclass
+class _Budget:
+    left: int = MAX_UNPACKED_BYTES
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise Refused(413, archive.TOO_LARGE)
+
+
+def extract(data: bytes, name: str, media_type: str | None = None) -> list[Document | Unreadable]:
+    """The documents in a file, in its order: one, or those of an archive or a mail. Never empty.
+
+    The format is known by the content first, then by the name, then by the media type. Raises
+    nothing: what cannot be read is an `Unreadable`, alone.
+    """
+    return [read(part) for part in parts(data, name, media_type)]
+
+
+def parts(data: bytes, name: str, media_type: str | None = None) -> Iterator[Part | Unreadable]:
+    """What `extract` reads, before it is read: each document of a file. Raises nothing."""
+    name = harmless(name)
+    if len(data) > MAX_FILE_BYTES:
+        most = MAX_FILE_BYTES // 1024 // 1024
+        yield Unreadable(name, 413, f"Le fichier dépasse {most} Mio : le réduire ou le partager.")
+        return
+    some = False
+    for part in _unpacked(data, name, media_type, (), _Budget()):
+        some = True
+        yield part
+    if not some:
+        yield Unreadable(name, 422, "Le fichier ne contient aucun document.")
+
+
+def read(part: Part | Unreadable) -> Document | Unreadable:
+    """One document of a file. Raises nothing."""
+    if isinstance(part, Unreadable):
+        return part
+    try:
+        return _document(part)
+    except Refused as refused:
+        return Unreadable(part.name, refused.status, refused.detail)
+    except Exception as error:  # whatever its parser did not foresee
+        return _unforeseen(part.name, error)
+
+
+def harmless(name: str) -> str:
+    """A file's name that leads nowhere: folders parted by `/`, no `..`, no root, no drive."""
+    plain = _UNWANTED_IN_NAMES.sub("", name.replace("\\", "/"))
+    steps = [step.strip()[-LONG_NAME:] for step in plain.split("/")]
+    kept = [step for step in steps if step not in ("", ".", "..") and not step.endswith(":")]
+    return "/".join(kept) or "document"
+
+
+def _unforeseen(name: str, error: Exception) -> Unreadable:
+    # Without its words: they may be the document's.
+    logger.warning("a file could not be read: %s", type(error).__name__)
+    return Unreadable(name, 422, "Le fichier ne peut pas être lu : l'enregistrer à nouveau.")
+
+
+def _unpacked(
+    data: bytes, name: str, media_type: str | None, within: tuple[str, ...], budget: _Budget
+) -> Iterator[Part | Unreadable]:
+    """The documents in a file that lies in files of the kinds `within`."""
+    try:
+        kind = kinds.kind_of(data, name, media_type)
+        _check_depth(kind, within)
+        if kind == kinds.ZIP:
+            yield from _archived(data, name, (*within, kind), budget)
+        elif kind == kinds.EML:
+            yield from _mailed(data, name, (*within, kind), budget)
+        else:
+            yield Part(name, kind, data)
+    except Refused as refused:
+        yield Unreadable(name, refused.status, refused.detail)
+    except Exception as error:
+        yield _unforeseen(name, error)
+
+
+def _check_depth(kind: str, within: tuple[str, ...]) -> None:
+    if kind == kinds.ZIP and kinds.ZIP in within:
+        raise Refused(422, "Une archive dans une archive n'est pas lue : l'en sortir.")
+    if kind == kinds.EML and len(within) >= DEEPEST:
+        raise Refused(422, "Ce courriel est trop imbriqué : l'envoyer seul.")
+
+
+def _archived(
+    data: bytes, name: str, within: tuple[str, ...], budget: _Budget
+) -> Iterator[Part | Unreadable]:
+    with archive.opened(data) as packed:
+        for entry in packed.infolist():
+            if entry.is_dir() or _LEFT_BY_SYSTEMS.search(entry.filename):
+                continue
+            inside = f"{name}/{harmless(entry.filename)}"
+            try:
+                budget.take(entry.file_size)
+                unpacked = archive.read(packed, entry)
+            except Refused as refused:
+                yield Unreadable(inside, refused.status, refused.detail)
+                continue
+            yield from _unpacked(unpacked, inside, None, within, budget)
+
+
+def _mailed(
+    data: bytes, name: str, within: tuple[str, ...], budget: _Budget
+) -> Iterator[Part | Unreadable]:
+    found = mail.read(data)
+    if found.content is not None:
+        yield Part(name, kinds.EML, data, found.content)
+    elif not found.attachments:
+        raise Refused(422, "Le courriel ne contient ni texte ni pièce jointe lisible.")
+    for attachment in found.attachments:
+        inside = f"{name}/{harmless(attachment.name)}"
+        try:
+            budget.take(len(attachment.data))
+        except Refused as refused:
+            yield Unreadable(inside, refused.status, refused.detail)
+            continue
+        yield from _unpacked(attachment.data, inside, attachment.media_type, within, budget)
+
+
+def _document(part: Part) -> Document:
+    if part.kind in (kinds.TEXT, kinds.MARKDOWN):
+        fields, subject, body = _of_text(part.data)
+        attachments: tuple[str, ...] = ()
+    else:
+        content = part.content or _READERS[part.kind](part.data)
+        fields, subject, body = _of_content(content)
+        attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
+    if len(body) > MAX_BODY:
+        raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
+    return Document(
+        name=part.name,
+        media_type=kinds.MEDIA_TYPES[part.kind],
+        original=part.data,
+        fields=fields,
+        subject=subject,
+        body=body,
+        attachments=attachments,
+    )
+
+
+_READERS = {kinds.HTML: html.read, kinds.DOCX: docx.read, kinds.ODT: odt.read, kinds.PDF: pdf.read}
+
+
+def _of_text(data: bytes) -> tuple[dict[str, str], str, str]:
+    """A text file, word for word: as `valise submit` has always read it, so that the same file is
+    the same note. Only where its header names the subject, that is the subject.
+    """
+    try:
+        found = text_files.parse(data)
+    except ValueError as error:
+        raise Refused(422, f"{str(error).capitalize()}.") from error
+    rest = "" if found.body.lstrip().startswith(found.subject) else found.body
+    whole = f"{found.subject}\n\n{rest}" if rest else found.body
+    header = head.read(whole)
+    subject = header.fields.get("subject", "")
+    if not subject:
+        return header.fields, found.subject, found.body
+    first_is_subject = one_line(found.subject).endswith(subject)
+    return header.fields, subject, found.body if first_is_subject else whole
+
+
+def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
+    """Fields, subject and body; the line that is the subject alone is not said again in the
+    body."""
+    body = tidy(content.text)
+    if not any(character.isalnum() for character in body):
+        raise Refused(422, _NO_TEXT)
+    header = head.read(body)
+    fields = dict(content.fields) | header.fields
+    title = one_line(content.title)
+    first, _, rest = body.partition("\n")
+    subject = fields.get("subject") or title or _first_line(body, header.lines)
+    if rest.strip() and one_line(first) == subject:
+        body = rest.strip()
+    return fields, subject[:MAX_SUBJECT], body
+
+
+def _first_line(body: str, header: frozenset[str]) -> str:
+    """The first line that is none of the header's, or the first of all."""
+    lines = [one_line(line) for line in body[:20_000].splitlines() if line.strip()]
+    chosen = next((line for line in lines if line not in header), lines[0])
+    return chosen if len(chosen) <= LONG_SUBJECT else chosen[:LONG_SUBJECT].rsplit(" ", 1)[0] + " …"

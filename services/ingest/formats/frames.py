@@ -1,0 +1,18 @@
+"""What goes between a service and the process that reads a file: JSON and bytes, each with its
+length.
+
+JSON, not pickled objects: what comes back was made next to a hostile file, and may only be data.
+"""
+
+import json
+import struct
+from typing import Any
+
+HEAD = struct.Struct(">QQ")
+"""Lengths of the JSON and of the bytes behind it."""
+
+
+def frame(said: dict[str, Any], data: bytes = b"") -> bytes:
+    """A message as bytes."""
+    text = json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
+    return HEAD.pack(len(text), len(data)) + text + data

@@ -1,0 +1,349 @@
+"""HTML: the article of a page, without what stands round it.
+
+A rule of its own and a careful one: a leftover menu costs a reader a second (and the classifier
+knows menus), a lost paragraph is never found again. So text is left out only for what the page
+itself says of it: its elements, roles and class names.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from services.ingest.formats import blocks
+from services.ingest.formats.blocks import Block
+from services.ingest.formats.model import Content, Refused, damaged
+from services.ingest.formats.text import one_line
+from services.ingest.formats.xml import Element, local
+
+MAIN_SHARE = 0.25
+"""Of the page's text that the element called its main part must hold, to be taken for it."""
+NOISE_SHARE = 0.3
+"""Of the article's text that a part called a menu or a footer may hold: beyond, the name
+misleads."""
+LINKS_SHARE = 0.8
+"""Of a list's text that stands in links, from which it is navigation, on a page without an
+article."""
+MOST_LINKS = 4
+"""Links in a list up to which it may be part of the text."""
+
+_NEVER = frozenset(
+    [
+        "script",
+        "style",
+        "head",
+        "template",
+        "noscript",
+        "svg",
+        "math",
+        "iframe",
+        "object",
+        "embed",
+        "applet",
+        "canvas",
+        "audio",
+        "video",
+        "select",
+        "option",
+        "input",
+        "button",
+        "textarea",
+        "map",
+        "datalist",
+        "dialog",
+        "del",
+        "area",
+        "progress",
+        "meter",
+    ]
+)
+_NOISE = frozenset(["nav", "aside", "footer", "menu"])
+_NOISE_ROLES = frozenset(
+    ["navigation", "banner", "contentinfo", "search", "complementary", "menu", "alert"]
+)
+_NOISE_WORDS = re.compile(
+    r"(?:^|[\s_-])(?:breadcrumbs?|fil-?ariane|ariane|nav|navbar|navigation|menu|sommaire-menu|cookies?"
+    r"|share|sharing|partage|social|sidebar|related|newsletter|footer|skip|skiplinks?|pagination"
+    r"|banner|print|comments?|advert|pub)(?=$|[\s_-])",
+    re.I,
+)
+_BLOCKS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "html",
+        "legend",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "ul",
+        "caption",
+        "tbody",
+        "thead",
+        "tfoot",
+        "tr",
+        "td",
+        "th",
+    ]
+)
+_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.I)
+_CHARSET = re.compile(
+    rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.I
+)
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+_CODECS = re.compile(r"utf-8|cp125\d|iso8859-\d+|koi8-[rtu]|mac-\w+|gb\w+|big5|euc_\w+|shift_jis")
+"""Of what Python knows as codecs, those that pages are written in: others are programs in
+effect."""
+_AS_WINDOWS = ("ascii", "iso8859-1", "iso8859-15")
+"""Encodings that pages declare while they write the Windows one, as browsers take it."""
+
+
+def read(data: bytes, *, article: bool = True, charset: str = "") -> Content:
+    """The text of a page; with `article` false (a mail's body) all of it. Raises Refused."""
+    root = _parsed(decoded(data, charset))
+    chosen, title = root, ""
+    lists_too = False
+    if article:
+        title = _title(root)
+        chosen = _chosen(root)
+        lists_too = chosen is root
+        _clear(chosen, lists_too)
+    writing = _Writing()
+    _write(chosen, writing)
+    writing.end()
+    heading = next((one_line(text) for text in _headings(chosen)), "") if article else ""
+    return Content(text=blocks.joined(writing.blocks), title=heading or title)
+
+
+def decoded(data: bytes, charset: str = "") -> str:
+    """The characters of a page or a mail: by its mark, by what it declares, by what it can be.
+
+    Raises Refused where they are no text.
+    """
+    found = _CHARSET.search(data[:4096])
+    declared = charset or (found[1].decode("ascii") if found else "")
+    encodings = ["utf-8-sig", _codec(declared), "cp1252", "latin-1"]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    elif _codec(declared) not in ("", "utf-8", "cp1252"):
+        encodings = [_codec(declared), *encodings]
+    for encoding in filter(None, encodings):
+        try:
+            text = data.decode(encoding)
+        except (UnicodeError, LookupError):
+            continue
+        if "\0" in text:
+            break
+        return text
+    raise Refused(422, "Le fichier n'est pas un texte lisible : l'enregistrer en UTF-8.")
+
+
+def _codec(declared: str) -> str:
+    """The codec's name, empty where it is unknown or of no page; UTF-16 is told by its mark."""
+    try:
+        name = codecs.lookup(declared).name if declared else ""
+    except (LookupError, ValueError):
+        return ""
+    if name in _AS_WINDOWS:
+        return "cp1252"
+    return name if _CODECS.fullmatch(name) else ""
+
+
+def _parsed(text: str) -> Element:
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    except (etree.LxmlError, ValueError) as error:
+        raise damaged("HTML") from error
+    if root is None:
+        raise Refused(422, "Le fichier ne contient pas de texte.")
+    if any("depth" in entry.message for entry in parser.error_log):
+        raise Refused(422, "La page est trop imbriquée : enregistrer son texte seul.")
+    return root
+
+
+def _chosen(root: Element) -> Element:
+    """The element that holds the article: the page's main part, its article, or else all of it."""
+    whole = _length(root)
+    main = [e for e in root.iter("*") if local(e) == "main" or e.get("role") == "main"]
+    longest = max(main, key=_length, default=root)
+    if main and _length(longest) >= MAIN_SHARE * whole:
+        within = [e for e in longest.iter("article") if _length(e) > _length(longest) / 2]
+        return within[0] if within else longest
+    articles = list(root.iter("article"))
+    if articles:
+        longest = max(articles, key=_length)
+        if _length(longest) >= max(MAIN_SHARE * whole, sum(map(_length, articles)) / 2):
+            return longest
+    return root
+
+
+def _clear(chosen: Element, lists_too: bool) -> None:
+    """Take out of an article what the page calls something else."""
+    whole = max(_length(chosen), 1)
+    for element in list(chosen.iter("*")):
+        if element is chosen or element.getparent() is None or local(element) in ("html", "body"):
+            continue
+        noise = _is_noise(element, lists_too) and _length(element) <= NOISE_SHARE * whole
+        if noise or (lists_too and _is_link_list(element)):
+            _remove(element)
+
+
+def _is_noise(element: Element, whole_page: bool) -> bool:
+    name = local(element)
+    if name in _NOISE or element.get("role", "") in _NOISE_ROLES:
+        return True
+    if name == "header" and whole_page:
+        return not any(True for _ in element.iter("h1"))
+    if name in ("p", "span", "a", "b", "i", "em", "strong", "td", "tr", "h1"):
+        return False
+    return bool(_NOISE_WORDS.search(f"{element.get('class', '')} {element.get('id', '')}"))
+
+
+def _is_link_list(element: Element) -> bool:
+    if local(element) not in ("ul", "ol"):
+        return False
+    links = list(element.iter("a"))
+    inside = sum(map(_length, links))
+    return len(links) > MOST_LINKS and inside > LINKS_SHARE * max(_length(element), 1)
+
+
+def _remove(element: Element) -> None:
+    parent = element.getparent()
+    tail = element.tail
+    if tail and tail.strip():
+        before = element.getprevious()
+        if before is None:
+            parent.text = f"{parent.text or ''} {tail}"
+        else:
+            before.tail = f"{before.tail or ''} {tail}"
+    parent.remove(element)
+
+
+def _length(element: Element) -> int:
+    """Characters of text in an element, scripts and the like apart."""
+    total = 0
+    for part in element.iter("*"):
+        if local(part) not in _NEVER:
+            total += len((part.text or "").strip())
+        if part is not element:
+            total += len((part.tail or "").strip())
+    return total
+
+
+def _title(root: Element) -> str:
+    for element in root.iter("title"):
+        return one_line("".join(element.itertext())).partition(" | ")[0]
+    return ""
+
+
+def _headings(chosen: Element) -> Iterator[str]:
+    for element in chosen.iter("h1"):
+        text = "".join(element.itertext())
+        if text.strip():
+            yield text
+
+
+@dataclass
+class _Writing:
+    blocks: list[Block] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    item: bool = False
+
+    def end(self) -> None:
+        """The paragraph in hand is done."""
+        text = "".join(self.parts)
+        self.parts = []
+        if text.strip():
+            self.blocks.append(Block(text, item=self.item))
+
+
+def _write(element: Element, writing: _Writing, *, pre: bool = False) -> None:
+    name = local(element)
+    if name in _NEVER or _hidden(element):
+        return
+    if name == "br":
+        writing.parts.append("\n")
+        return
+    if name == "table":
+        writing.end()
+        writing.blocks += blocks.table(list(_rows(element)))
+        return
+    block = name in _BLOCKS
+    was_item = writing.item
+    if block:
+        writing.end()
+        writing.item = name == "li" or (was_item and name in ("p", "div", "span"))
+    pre = pre or name == "pre"
+    _say(element.text, writing, pre)
+    for child in element:
+        _write(child, writing, pre=pre)
+        _say(child.tail, writing, pre)
+    if block:
+        writing.end()
+        writing.item = was_item
+
+
+def _say(text: str | None, writing: _Writing, pre: bool) -> None:
+    if text:
+        writing.parts.append(text if pre else _SPACES.sub(" ", text))
+
+
+def _rows(table: Element) -> Iterator[list[list[Block]]]:
+    for element in table:
+        name = local(element)
+        if name == "tr":
+            yield [_cell(cell) for cell in element if local(cell) in ("td", "th")]
+        elif name in ("tbody", "thead", "tfoot"):
+            yield from _rows(element)
+        elif name == "caption":
+            yield [_cell(element)]
+
+
+def _cell(cell: Element) -> list[Block]:
+    writing = _Writing()
+    _write(cell, writing)
+    writing.end()
+    return writing.blocks
+
+
+def _hidden(element: Element) -> bool:
+    return (
+        element.get("hidden") is not None
+        or element.get("aria-hidden") == "true"
+        or bool(_HIDDEN_STYLE.search(element.get("style", "")))
+    )

@@ -1,0 +1,153 @@
+"""Mails saved as files: the message's own text, and what was attached to it."""
+
+import email
+import email.errors
+import email.header
+import email.policy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from email.utils import parsedate_to_datetime
+
+from services.ingest.formats import html, kinds
+from services.ingest.formats.model import Content, Refused, damaged
+from services.ingest.formats.text import one_line, tidy
+
+MOST_PARTS = 500
+"""Of one mail, those within its parts counted."""
+MOST_NAMES = 200
+"""Attachments named in a note, as in schemas.note."""
+_FORWARDED = re.compile(r"^(?:(?:tr|re|ré|fwd?|réf)\s*:\s*)+", re.I)
+_FLOWED = re.compile(r"(?<=\S) \n(?=[^\s>-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a mail, in a format that is read."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail: its text (None where it has none) and the attachments to read."""
+
+    content: Content | None
+    attachments: tuple[Attachment, ...]
+
+
+def read(data: bytes) -> Mail:
+    """The mail in a file. Raises Refused."""
+    try:
+        message = email.message_from_bytes(data, policy=email.policy.compat32)
+        parts = list(_parts(message))
+    except RecursionError as error:
+        raise Refused(422, "Le courriel est trop imbriqué : en enregistrer le texte.") from error
+    if not message.keys():
+        raise damaged("EML")
+    texts: dict[str, Message] = {}
+    read_too: list[Attachment] = []
+    names: list[str] = []
+    for number, part in enumerate(parts):
+        media_type = part.get_content_type()
+        name = _name(part)
+        attached = "attachment" in str(part.get("Content-Disposition", "")).lower()
+        if media_type in ("text/plain", "text/html") and not attached and not name:
+            texts.setdefault(media_type, part)
+        elif media_type == "message/rfc822":
+            name = f"{name.removesuffix('.eml') or f'message-{number}'}.eml"
+            read_too.append(Attachment(name, media_type, _bytes(part)))
+        elif (name or attached) and kinds.known(name, media_type):
+            shown = name or f"piece-{number}"
+            read_too.append(Attachment(shown, media_type, _bytes(part)))
+        elif name and not _is_picture_in_text(part):
+            names.append(name[:200])
+    return Mail(_content(message, texts, tuple(names[:MOST_NAMES])), tuple(read_too))
+
+
+def _content(
+    message: Message, texts: dict[str, Message], attachments: tuple[str, ...]
+) -> Content | None:
+    text = _plain(texts["text/plain"]) if "text/plain" in texts else ""
+    if not text and "text/html" in texts:
+        part = texts["text/html"]
+        text = html.read(_bytes(part) or b" ", article=False, charset=_charset(part)).text
+    if not text:
+        return None
+    fields = {}
+    if day := _day(message):
+        fields["date"] = day
+    subject = _FORWARDED.sub("", one_line(_header(message, "Subject")))
+    return Content(text=text, title=subject, fields=fields, attachments=attachments)
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """The parts that hold something, each attached mail as one."""
+    count = 0
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        count += 1
+        if count > MOST_PARTS:
+            raise Refused(413, f"Le courriel a plus de {MOST_PARTS} parties : le partager.")
+        inside = part.get_payload()
+        if part.get_content_type() == "message/rfc822" or not isinstance(inside, list):
+            yield part
+        else:
+            waiting += [each for each in reversed(inside) if isinstance(each, Message)]
+
+
+def _plain(part: Message) -> str:
+    text = html.decoded(_bytes(part), _charset(part) or "utf-8") if _bytes(part) else ""
+    text = text.replace("\r\n", "\n")
+    if str(part.get_param("format", "")).lower() == "flowed":
+        text = _FLOWED.sub(" ", text)
+    return tidy(text)
+
+
+def _bytes(part: Message) -> bytes:
+    inside = part.get_payload()
+    if isinstance(inside, list):  # a mail in a mail
+        return inside[0].as_bytes() if inside and isinstance(inside[0], Message) else b""
+    decoded = part.get_payload(decode=True)
+    return decoded if isinstance(decoded, bytes) else b""
+
+
+def _charset(part: Message) -> str:
+    try:
+        return str(part.get_content_charset() or "")
+    except (LookupError, ValueError):
+        return ""
+
+
+def _name(part: Message) -> str:
+    try:
+        return one_line(_words(part.get_filename() or ""))
+    except (LookupError, ValueError, TypeError):
+        return ""
+
+
+def _header(message: Message, name: str) -> str:
+    return _words(str(message.get(name, "")))
+
+
+def _words(value: str) -> str:
+    """A header with its encoded words decoded."""
+    try:
+        return str(email.header.make_header(email.header.decode_header(value)))
+    except (LookupError, ValueError, email.errors.MessageError):
+        return value
+
+
+def _day(message: Message) -> str:
+    try:
+        return parsedate_to_datetime(str(message.get("Date", ""))).date().isoformat()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return ""
+
+
+def _is_picture_in_text(part: Message) -> bool:
+    return part.get_content_maintype() == "image" and part.get("Content-ID") is not None

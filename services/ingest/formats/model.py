@@ -1,0 +1,67 @@
+"""What comes out of a file: documents that can be read, and those that cannot, with the reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+"""Of one file. The longest report of the field is 3 MB as a PDF with its pictures: ten times
+that."""
+
+MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+"""Of all that one file holds, unpacked. It fits in the child's memory (apart.MEMORY_BYTES) with
+room for the tree of the largest document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One readable document of a file.
+
+    `name`: its file's name; inside an archive or a mail `archive.zip/dir/note.docx`. `original`:
+    the bytes of this very document. `fields`: what its header says, of subject, date (ISO 8601),
+    reference, post (code), genre (code), cites (joined by `;`); only what is there. `subject`: the
+    best guess: the header's, else the title, else the first line. `body`: readable text, paragraphs
+    parted by blank lines, never empty. `attachments`: names of what was attached and not read.
+    """
+
+    name: str
+    media_type: str
+    original: bytes = field(repr=False)
+    fields: Mapping[str, str]
+    subject: str
+    body: str
+    attachments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One document that could not be read. `status`: 413, 415 or 422; `detail`: what to do."""
+
+    name: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the reader of one format found: `text` as in `Document.body`, `title` where it has
+    one."""
+
+    text: str
+    title: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[str, ...] = ()
+
+
+class Refused(Exception):
+    """A document that is not read: the HTTP status, and one French sentence that says what to
+    do."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def damaged(what: str) -> Refused:
+    """The refusal of a file that is not what it says, `what` being its format."""
+    return Refused(422, f"Ce fichier {what} est abîmé ou incomplet : l'enregistrer à nouveau.")
