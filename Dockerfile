@@ -27,7 +27,8 @@ RUN PIP_ONLY_BINARY= /opt/tools/bin/pip wheel --quiet --no-deps --no-build-isola
 FROM ${BASE}
 RUN groupadd --gid 10001 valise \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
-    --shell /usr/sbin/nologin valise
+    --shell /usr/sbin/nologin valise \
+ && mkdir -p /var/lib/valise/originals && chown -R 10001:10001 /var/lib/valise
 COPY --from=build /opt/valise /opt/valise
 ENV PATH=/opt/valise/bin:/usr/local/bin:/usr/bin:/bin \
     LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -41,14 +41,19 @@ FAMILIES = {
         ("PUT", "/api/v1/notes/x"),
         ("DELETE", "/api/v1/notes/x"),
         ("POST", "/api/v1/notes/x/corrections"),
+        ("GET", "/api/v1/notes/x/original"),
     ],
     "classify": [("POST", "/api/v1/preview"), ("POST", "/api/v1/reclassify")],
     "search": [
+        ("GET", "/api/v1/notes"),
         ("GET", "/api/v1/notes/x"),
         ("GET", "/api/v1/notes/x/trace"),
         ("GET", "/api/v1/search"),
         ("GET", "/feeds/sante.atom"),
         ("POST", "/api/v1/subscriptions"),
+        ("POST", "/api/v1/notes/x/expunge"),
+        ("GET", "/api/v1/dead-letters"),
+        ("POST", "/api/v1/dead-letters/7/replay"),
         ("GET", "/"),
     ],
 }
@@ -250,7 +255,7 @@ def written_route(method: str, path: str) -> str:
         r"handle @\1 \{\s*import to \{\$(\w+)_HOST",
         CADDYFILE.read_text(),
     )
-    assert len(rules) == 2
+    assert len(rules) == 4
     for _, methods, paths, service in rules:
         if method in methods.split() and any(fnmatchcase(path, each) for each in paths.split()):
             return str(service.lower())
