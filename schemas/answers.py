@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.classification import Classification, CountryTag, OrganisationTag, ThemeTag
+from schemas.events import Kind
 from schemas.note import Frozen, Note
 from schemas.vocabulary import Genre
 
@@ -52,8 +53,25 @@ class Links(BaseModel):
     trace: str
 
 
+class DocumentRead(BaseModel):
+    """What was read in a document that was sent as a file: its title, and what its header says.
+
+    A field is None where the document does not say it; the sender's metadata wins over all of it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    date: str | None = None
+    reference: str | None = None
+    post: str | None = None
+    genre: str | None = None
+    cites: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+
+
 class Receipt(BaseModel):
-    """What ingest answers to an accepted or repeated submission."""
+    """What ingest answers to an accepted or repeated submission; `read` for a document only."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,6 +80,7 @@ class Receipt(BaseModel):
     state: State
     outcome: IngestOutcome
     warnings: list[str] = []
+    read: DocumentRead | None = None
     links: Links
 
 
@@ -82,17 +101,23 @@ class CorrectionReceipt(BaseModel):
 
 
 class LineAnswer(BaseModel):
-    """What ingest answers to one line of an NDJSON submission (`line` counts from 1)."""
+    """What ingest answers to one line of an NDJSON submission (`line` counts from 1).
+
+    Of several documents in one file, `line` counts these; `name` is the document's, `read` what was
+    read in it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     line: int
+    name: str | None = None
     status: int
     outcome: IngestOutcome
     id: UUID | None = None
     revision: int | None = None
     state: State | None = None
     warnings: list[str] = []
+    read: DocumentRead | None = None
     problem: Problem | None = None
 
 
@@ -166,12 +191,36 @@ class Disagreement(Frozen):
     found_only: TagCodes
 
 
+class CitedNote(Frozen):
+    """A reference that a note cites, as it writes it.
+
+    `id` and `subject` are those of the note meant: that of the same post, else the only one with
+    this reference; None where there is none (yet), where it cannot be told, or for this reader.
+    """
+
+    kind: Literal["cites", "replies_to"]
+    reference: str
+    id: UUID | None = None
+    subject: str | None = None
+
+
+class CitingNote(Frozen):
+    """A note that cites this one, or replies to it."""
+
+    kind: Literal["cites", "replies_to"]
+    id: UUID
+    post: str
+    reference: str
+    subject: str
+
+
 class NoteView(BaseModel):
     """One note as a reader gets it, with its tags and their evidence.
 
     `themes` and `countries` are the tags in force: those of the standing correction where
     `tags_from` is `reader`, else what the classifier found. `found` is the classifier's in either
-    case, `correction` the standing correction's number (0: none).
+    case, `correction` the standing correction's number (0: none). Of what it cites and what cites
+    it, at most a hundred each are looked up.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -190,6 +239,8 @@ class NoteView(BaseModel):
     correction: int
     found: Classification
     disagreement: Disagreement | None
+    cites: tuple[CitedNote, ...] = ()
+    cited_by: tuple[CitingNote, ...] = ()
     links: Links
 
 
@@ -212,3 +263,117 @@ class Trace(BaseModel):
     revision: int
     state: State
     steps: list[TraceStep]
+
+
+class NotePlace(BaseModel):
+    """Where one of a post's notes is: its latest revision, and why it was set aside if it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    reference: str
+    revision: int
+    state: State
+    received_at: datetime
+    indexed_at: datetime | None = None
+    parked_at: datetime | None = None
+    parked_reason: str | None = None
+    links: Links
+
+
+class PostNotes(BaseModel):
+    """A page of a post's own notes, by reference; `next` is `after` for the page that follows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    post: str
+    notes: list[NotePlace]
+    next: str | None
+
+
+class Preview(BaseModel):
+    """The tags that a text would get; nothing of it is kept.
+
+    Offsets of the evidence count code points of `subject` and `body` as they stand here.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    body: str
+    release: int
+    themes: tuple[ThemeTag, ...]
+    countries: tuple[CountryTag, ...]
+    organisations: tuple[OrganisationTag, ...]
+
+
+class TextOperation(Frozen):
+    """A stretch of a text between two revisions: kept (`equal`), added or taken out.
+
+    `skip` stands for unchanged paragraphs, which are left out. `characters` counts code points.
+    """
+
+    op: Literal["equal", "insert", "delete", "skip"]
+    text: str = ""
+    characters: int
+
+
+class FieldChange(BaseModel):
+    """A field that a revision changed: its values, or for subject and body what became of the text.
+
+    Taken one after the other, `equal`, `delete` and `skip` make up the text before, `equal`,
+    `insert` and `skip` the text after.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    before: Any = None
+    after: Any = None
+    operations: tuple[TextOperation, ...] | None = None
+
+
+class Revision(BaseModel):
+    """One revision of a note, and what it changed; None where this reader may not see that.
+
+    `correction` is the reader's correction that it kept in force (0: none).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int
+    kind: Kind
+    major: bool
+    at: datetime
+    state: State
+    correction: int
+    changes: tuple[FieldChange, ...] | None
+
+
+class Revisions(BaseModel):
+    """The revisions of a note, newest first; `next` is the `before` of the page that follows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    revisions: list[Revision]
+    next: int | None
+
+
+class MissingReference(BaseModel):
+    """A reference that a post's notes cite and that no note has; some of the notes that cite it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    post: str
+    reference: str
+    cited_by: list[CitingNote]
+
+
+class MissingReferences(BaseModel):
+    """A page of what is cited and has not arrived; `next` is the `after` of the page to follow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    missing: list[MissingReference]
+    next: str | None

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from schemas import answers, classification, correction, events, note, query, topics
+from schemas import administration, answers, classification, correction, events, note, query, topics
 
 TARGET = Path(__file__).resolve().parent / "published"
 
@@ -29,6 +29,13 @@ MODELS: dict[str, type[BaseModel]] = {
     "search-page": answers.SearchPage,
     "note-view": answers.NoteView,
     "trace": answers.Trace,
+    "revisions": answers.Revisions,
+    "missing-references": answers.MissingReferences,
+    "post-notes": answers.PostNotes,
+    "preview": answers.Preview,
+    "dead-letter": administration.DeadLetterDetail,
+    "dead-letter-page": administration.DeadLetterPage,
+    "expunged": administration.Expunged,
     "problem": answers.Problem,
 }
 

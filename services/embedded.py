@@ -21,6 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from schemas.topics import ALL
 from services.classify import http as classify
+from services.classify import preview
 from services.ingest import app as ingest
 from services.runtime import metrics, problems, web
 from services.runtime.child import Child
@@ -30,8 +31,10 @@ from services.runtime.health import health_router
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
+from services.search import administration
 from services.search import app as search
 from services.search.index.embedded import TantivyIndex
+from services.search.rebuild_http import Rebuilds, rebuilding
 
 logger = logging.getLogger("valise.embedded")
 
@@ -89,7 +92,9 @@ def create(settings: Settings) -> FastAPI:
     beside = {"VALISE_DATA": str(settings.data.resolve())}
     classifier = Child("services.classify.child", beside)
     runs = classify.Runs(beside)
+    previews = preview.Apart()
     ingesting = ingest.Ingest(registry, log, settings)
+    rebuilds = Rebuilds(log, index)
     workers = search.workers(log, index, registry, settings)
 
     @asynccontextmanager
@@ -105,6 +110,8 @@ def create(settings: Settings) -> FastAPI:
             async with ingesting, background(compact_daily(log)), background(disk.watch()):
                 yield
         finally:
+            previews.stop()
+            await rebuilds.stop()
             await asyncio.gather(runs.stop(), classifier.stop(), log.stop(), return_exceptions=True)
             await index.stop()
             await asyncio.to_thread(registry.close)
@@ -130,9 +137,15 @@ def create(settings: Settings) -> FastAPI:
             warn={"disk": disk.warning},
         ),
         *search.routers(index, registry, settings),
+        preview.router(previews, settings),
+        administration.router(index, registry, log, settings, log.erase),
     ):
         app.include_router(router)
-    for router in (*ingest.routers(ingesting, settings), classify.router(runs)):
+    for router in (
+        *ingest.routers(ingesting, settings),
+        classify.router(runs),
+        rebuilding(rebuilds),
+    ):
         app.include_router(router, dependencies=[Depends(disk.admit)])
     metrics.install(app, workers, folder=settings.data, elsewhere=classifier.figures)
     search.install_pages(app)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from schemas.topics import ALL, SUBMITTED, SUBMITTED_DEAD
-from services.classify import http
+from services.classify import http, preview
 from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
 from services.runtime import metrics, problems
@@ -62,6 +62,7 @@ def compose(log: Log, settings: Settings) -> FastAPI:
         health_router(live={SUBMITTED.name: reading.health}, ready={"log": log.ready})
     )
     app.include_router(http.router(runs))
+    app.include_router(preview.router(preview.here, settings))
     metrics.install(app, [reading])
     return app
 

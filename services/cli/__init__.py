@@ -16,8 +16,12 @@ from services.cli import (
     classify,
     correct,
     corrections,
+    dead_letters,
+    expunge,
     provision,
+    rebuild,
     reclassify,
+    revise,
     search,
     serve,
     submit,
@@ -40,9 +44,14 @@ app.command("submit")(submit.submit)
 app.command("search")(search.search)
 app.command("trace")(trace.trace)
 app.command("correct")(correct.correct)
+app.command("rectify")(revise.rectify)
+app.command("withdraw")(revise.withdraw)
 app.add_typer(corrections.app, name="corrections")
 app.command("classify")(classify.classify)
 app.command("reclassify")(reclassify.reclassify)
+app.command("rebuild")(rebuild.rebuild)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command("expunge")(expunge.expunge)
 app.command("serve")(serve.serve)
 app.command("run")(serve.run)
 app.command("backup")(backup.backup)

@@ -59,6 +59,28 @@ def get(path: str, parameters: Sequence[tuple[str, str]] = ()) -> httpx.Response
     return response
 
 
+def post(
+    path: str,
+    *,
+    params: Sequence[tuple[str, str]] = (),
+    body: dict[str, Any] | None = None,
+    patience: float | None = None,
+) -> httpx.Response:
+    """POST to a path of the service, waiting up to `patience` seconds for its answer.
+
+    Raises Unreachable (no answer, or 503).
+    """
+    try:
+        with client() as http:
+            timeout = TIMEOUT if patience is None else httpx.Timeout(patience, connect=5.0)
+            response = http.post(path, params=tuple(params), json=body, timeout=timeout)
+    except httpx.TransportError as error:
+        raise unreachable(error) from None
+    if response.status_code >= 500:
+        raise Unreachable(f"le service répond en erreur : {detail(response)}")
+    return response
+
+
 def detail(response: httpx.Response) -> str:
     """What a problem answer says, in French, with its fields."""
     try:

@@ -25,6 +25,7 @@ OUTCOMES = {
     "duplicate": "déjà reçue",
     "conflict": "en conflit",
     "refused": "refusée",
+    "preview": "aperçu",
 }
 
 

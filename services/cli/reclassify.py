@@ -43,7 +43,7 @@ def reclassify(
     problem: Found | None = None
     with progress_bar() as progress:
         task = progress.add_task("Reclassement", total=None)
-        for line in _lines(dry_run):
+        for line in told(PATH, dry_run=str(dry_run).lower()):
             if "progress" in line:
                 now = line["progress"]
                 progress.update(
@@ -165,12 +165,12 @@ def _s(count: int) -> str:
     return "s" if count > 1 else ""
 
 
-def _lines(dry_run: bool) -> Iterator[Found]:
+def told(path: str, **parameters: str) -> Iterator[Found]:
     """What the service says while it works. Raises Unreachable; exits with 1 where it refuses."""
     try:
         with (
             client.client() as http,
-            http.stream("POST", PATH, params={"dry_run": str(dry_run).lower()}) as response,
+            http.stream("POST", path, params=parameters) as response,
         ):
             if response.status_code != 200:
                 response.read()

@@ -2,13 +2,17 @@
 
 Text and Markdown files become notes: subject from the first line, reference from the file's name,
 date from the file's own. `.json` holds one note and `.jsonl` one a line, as the API takes them.
+Other documents are sent as they are; the service reads them and says what it read.
+
+Running it again sends the same once more, and the service knows what it has: a folder that was
+stopped half-way ends as if it had not been.
 """
 
 import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,12 +24,13 @@ import typer
 from schemas import vocabulary
 from schemas.note import note_id
 from schemas.vocabulary import Genre
-from services.cli import client
+from services.cli import client, preview
 from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
 from services.runtime import text_files
 
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
+FILE_ENDINGS = (".html", ".htm", ".docx", ".odt", ".pdf", ".eml", ".zip")
 LINES_ENDINGS = (".jsonl", ".ndjson")
 NOTE_ENDINGS = (".json", *LINES_ENDINGS)
 AT_ONCE = 8
@@ -34,12 +39,28 @@ TRIES = 5
 """On 503, with the wait the service asks for: covers an engine's restart of half a minute."""
 
 
+UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
+"""For a document: the service reads an archive of several hundred notes in three minutes, and two
+files at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """One note to send: where it came from, its body as JSON, the fields we guessed."""
 
     source: str
     payload: dict[str, Any] | bytes
+    defaulted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file to send as it is, and what its sender says of it; `defaulted` names what of that is
+    a guess."""
+
+    source: str
+    path: Path
+    metadata: dict[str, Any]
     defaulted: tuple[str, ...] = ()
 
 
@@ -53,35 +74,65 @@ class Result:
     answer: dict[str, Any] = field(default_factory=dict)
 
 
+Source = Draft | Upload | Result
+
+
 def submit(
-    files: Annotated[list[Path], typer.Argument(help="Fichiers ou dossiers.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Fichiers ou dossiers : texte, Markdown, HTML, DOCX, ODT, PDF, courriel (EML), "
+            "archive (ZIP), JSON, JSON Lines."
+        ),
+    ],
     post: Annotated[str | None, typer.Option(envvar="VALISE_POST", help="Poste.")] = None,
-    genre: Annotated[Genre, typer.Option(help="Genre des documents.")] = Genre.NOTE,
-    day: Annotated[str | None, typer.Option("--date", help="Date (AAAA-MM-JJ).")] = None,
+    genre: Annotated[
+        Genre | None, typer.Option(help="Genre des documents (par défaut : ce qu'ils disent).")
+    ] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--date", help="Date (AAAA-MM-JJ) ; par défaut, celle du document, sinon du fichier."
+        ),
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="Objet (un seul fichier).")] = None,
     reference: Annotated[str | None, typer.Option(help="Référence (un seul fichier).")] = None,
+    only_preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Montre ce qui serait lu et classé ; rien n'est envoyé ni conservé."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Une ligne JSON par document.")] = False,
 ) -> None:
-    """Envoie des notes. Sort en 1 si l'une d'elles est refusée, chacune avec sa raison."""
+    """Envoie des notes. Sort en 1 si l'une d'elles est refusée, chacune avec sa raison.
+
+    Interrompu, il se relance tel quel : ce qui est déjà reçu est reconnu, le reste est envoyé.
+    """
     paths, missing = expand(files)
     _check(paths, post, day, subject, reference)
-    given = {"subject": subject, "reference": reference, "date": day}
-    overrides = {name: value for name, value in given.items() if value}
+    given = {"subject": subject, "reference": reference, "date": day, "genre": genre}
+    overrides = {name: str(value) for name, value in given.items() if value}
     counts: Counter[str] = Counter()
     for result in missing:
         _say(result, counts, as_json)
-    with (
-        client.client() as http,
-        progress_bar() as progress,
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        task = progress.add_task("Envoi", total=sum(map(documents_in, paths)))
-        sources = _once(
-            result for path in paths for result in _drafts(path, post or "", genre, overrides)
+    with client.client() as http, progress_bar() as progress:
+        task = progress.add_task(
+            "Aperçu" if only_preview else "Envoi", total=sum(map(documents_in, paths))
         )
-        for result in _in_order(pool, http, sources):
-            _say(result, counts, as_json)
-            progress.advance(task)
+        sources = _once(result for path in paths for result in _sources(path, post, overrides))
+        done = _previewed(http, sources) if only_preview else _sent(http, sources)
+        try:
+            for results in done:
+                for result in results:
+                    _say(result, counts, as_json)
+                progress.advance(task)
+        except KeyboardInterrupt:
+            typer.echo(
+                "Interrompu. Relancer la même commande : elle reprend où elle s'est arrêtée.",
+                err=True,
+            )
+            raise typer.Exit(1) from None
     if not as_json:
         typer.echo(summary(counts))
     if counts["refused"] or counts["conflict"]:
@@ -126,15 +177,15 @@ def _check(
             raise typer.BadParameter(f"date invalide : {day} (AAAA-MM-JJ)")
 
 
-def _drafts(
-    path: Path, post: str, genre: Genre, overrides: dict[str, str]
-) -> Iterator[Draft | Result]:
+def _sources(path: Path, post: str | None, overrides: dict[str, str]) -> Iterator[Source]:
     """The notes in one file, or why it cannot be sent."""
     source = shown(path)
     ending = path.suffix.lower()
     try:
         if ending in TEXT_ENDINGS:
-            yield text_draft(path, post, genre, overrides)
+            yield text_draft(path, post or "", overrides)
+        elif ending in FILE_ENDINGS:
+            yield upload(path, post, overrides)
         elif ending == ".json":
             yield Draft(source, path.read_bytes())
         elif ending in LINES_ENDINGS:
@@ -143,13 +194,13 @@ def _drafts(
                     if line.strip():
                         yield Draft(f"{source}:{number}", line)
         else:
-            known = ", ".join(TEXT_ENDINGS + NOTE_ENDINGS)
+            known = ", ".join(TEXT_ENDINGS + FILE_ENDINGS + NOTE_ENDINGS)
             yield Result(source, "refused", f"format non pris en charge (acceptés : {known})")
     except (OSError, ValueError) as error:
         yield Result(source, "refused", str(error))
 
 
-def _once(drafts: Iterable[Draft | Result]) -> Iterator[Draft | Result]:
+def _once(drafts: Iterable[Source]) -> Iterator[Source]:
     """The same drafts; a text whose file's name gives a reference for the second time is refused.
 
     Else it would be chance which of two files of one name becomes the note.
@@ -170,19 +221,15 @@ def _once(drafts: Iterable[Draft | Result]) -> Iterator[Draft | Result]:
         yield draft
 
 
-def text_draft(path: Path, post: str, genre: Genre, overrides: dict[str, str]) -> Draft:
+def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
     """The note in a text file. Raises ValueError where it has no text, OSError unreadable."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise ValueError("le nom du fichier n'est pas en UTF-8 : le renommer") from None
+    _check_name(path)
     text = text_files.read(path)
-    changed = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date()
     payload = {
         "post": post,
         "reference": path.stem,
-        "genre": genre.value,
-        "date": changed.isoformat(),
+        "genre": Genre.NOTE.value,
+        "date": _changed(path),
         "subject": text.subject,
         "body": text.body,
     }
@@ -191,53 +238,131 @@ def text_draft(path: Path, post: str, genre: Genre, overrides: dict[str, str]) -
     )
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, http: httpx.Client, sources: Iterator[Draft | Result]
-) -> Iterator[Result]:
+def upload(path: Path, post: str | None, overrides: dict[str, str]) -> Upload:
+    """A document to send as it is; the file's date for one that does not say its own.
+
+    Raises ValueError for a name that cannot be sent, OSError unreadable.
+    """
+    _check_name(path)
+    metadata = {"date": _changed(path)} | ({"post": post} if post else {}) | overrides
+    return Upload(shown(path), path, metadata, defaulted=() if "date" in overrides else ("date",))
+
+
+def _check_name(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise ValueError("le nom du fichier n'est pas en UTF-8 : le renommer") from None
+
+
+def _changed(path: Path) -> str:
+    """The day on which the file last changed."""
+    return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date().isoformat()
+
+
+def _sent(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[Result]]:
     """Send with a few requests in flight; results in the order of the files, flat memory."""
-    waiting: list[Any] = []
-    for source in sources:
-        waiting.append(pool.submit(_send, http, source))
-        if len(waiting) >= 2 * AT_ONCE:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
+    waiting: list[Future[list[Result]]] = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for source in sources:
+                waiting.append(pool.submit(_send, http, source))
+                if len(waiting) >= 2 * AT_ONCE:
+                    yield waiting.pop(0).result()
+            for future in waiting:
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _send(http: httpx.Client, draft: Draft | Result) -> Result:
-    if isinstance(draft, Result):
-        return draft
-    content = (
-        draft.payload
-        if isinstance(draft.payload, bytes)
-        else json.dumps(draft.payload, ensure_ascii=False).encode()
-    )
-    headers = {"Content-Type": "application/json"}
-    if draft.defaulted:
-        headers["Valise-Defaulted"] = ", ".join(draft.defaulted)
+def _send(http: httpx.Client, source: Source) -> list[Result]:
+    if isinstance(source, Result):
+        return [source]
+    try:
+        request = _request(source)
+    except OSError as error:
+        return [Result(source.source, "refused", str(error))]
     for attempt in range(1, TRIES + 1):
         try:
-            response = http.post("/api/v1/notes", content=content, headers=headers)
+            response = http.post("/api/v1/notes", **request)
         except httpx.TransportError as error:
             raise client.unreachable(error) from None
         # A proxy answers 502 or 504 for a service that is being started again.
         if response.status_code != 429 and response.status_code < 500:
-            return _result(draft, response)
+            return _results(source, response)
         if attempt < TRIES:
             asked = response.headers.get("Retry-After", "")
             time.sleep(min(float(asked), 10.0) if asked.isdigit() else 2.0)
     raise client.Unreachable(f"le service ne prend pas les notes : {client.detail(response)}")
 
 
-def _result(draft: Draft, response: httpx.Response) -> Result:
+def _request(source: Draft | Upload) -> dict[str, Any]:
+    """What to send, as httpx takes it. Raises OSError for a file that cannot be read."""
+    headers = {"Valise-Defaulted": ", ".join(source.defaulted)} if source.defaulted else {}
+    if isinstance(source, Upload):
+        metadata = json.dumps(source.metadata, ensure_ascii=False).encode()
+        return {
+            "files": {
+                "file": (source.path.name, source.path.read_bytes()),
+                "metadata": (None, metadata, "application/json"),
+            },
+            "headers": headers,
+            "timeout": UPLOAD_TIMEOUT,
+        }
+    if isinstance(source.payload, dict):
+        return {"json": source.payload, "headers": headers}
+    return {
+        "content": source.payload,
+        "headers": headers | {"Content-Type": "application/json"},
+    }
+
+
+def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
+    """What became of one file: one result, or one for each document in it."""
+    if response.headers.get("Content-Type") == "application/x-ndjson":
+        answers = [json.loads(line) for line in response.text.splitlines()]
+        folder = Path(source.source).parent
+        return [_of_line(str(folder / answer["name"]), answer) for answer in answers]
     if response.status_code in (200, 202):
         answer = response.json()
-        return Result(draft.source, answer["outcome"], "; ".join(answer["warnings"]), answer)
+        return [Result(source.source, answer["outcome"], "; ".join(answer["warnings"]), answer)]
     outcome = "conflict" if response.status_code == 409 else "refused"
     known = {}
-    if isinstance(draft.payload, dict):
-        known["id"] = str(note_id(draft.payload["post"], draft.payload["reference"]))
-    return Result(draft.source, outcome, client.detail(response), known)
+    if isinstance(source, Draft) and isinstance(source.payload, dict):
+        known["id"] = str(note_id(source.payload["post"], source.payload["reference"]))
+    return [Result(source.source, outcome, client.detail(response), known)]
+
+
+def _of_line(source: str, answer: dict[str, Any]) -> Result:
+    """The result of one of several documents in a file."""
+    if "problem" in answer:
+        detail = client.problem_text(answer["problem"])
+        if answer["status"] == 503:
+            raise client.Unreachable(f"le service ne prend pas les notes : {detail}")
+        return Result(source, answer["outcome"], detail, answer)
+    return Result(source, answer["outcome"], "; ".join(answer["warnings"]), answer)
+
+
+def _previewed(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[Result]]:
+    """What would be read and tagged of each file, one after the other."""
+    for source in sources:
+        if isinstance(source, Result):
+            yield [source]
+            continue
+        try:
+            if isinstance(source, Upload):
+                found = preview.of_file(http, source.path, source.metadata, source.defaulted)
+            else:
+                found = [preview.of_note(http, source.source, source.payload, source.defaulted)]
+        except OSError as error:
+            yield [Result(source.source, "refused", str(error))]
+            continue
+        yield [
+            Result(each.source, "refused", each.refused)
+            if each.refused
+            else Result(each.source, "preview", answer={"read": each.read, "tags": each.tags})
+            for each in found
+        ]
 
 
 def _say(result: Result, counts: Counter[str], as_json: bool) -> None:
@@ -246,7 +371,7 @@ def _say(result: Result, counts: Counter[str], as_json: bool) -> None:
         line: dict[str, Any] = {"file": result.source, "outcome": result.outcome}
         line |= {
             name: result.answer[name]
-            for name in ("id", "revision", "state")
+            for name in ("id", "revision", "state", "read", "tags")
             if name in result.answer
         }
         if result.detail:
@@ -255,7 +380,11 @@ def _say(result: Result, counts: Counter[str], as_json: bool) -> None:
         return
     label = OUTCOMES.get(result.outcome, result.outcome)
     extra = f" : {result.detail}" if result.detail else ""
+    if result.outcome == "accepted" and "read" in result.answer:
+        extra += f" : lu : {preview.in_short(result.answer['read'])}"
     typer.echo(f"{label:<11} {result.source}{extra}  {result.answer.get('id', '')}".rstrip())
+    if result.outcome == "preview":
+        typer.echo("\n".join(preview.lines(result.answer["read"], result.answer["tags"])))
 
 
 def summary(counts: Counter[str]) -> str:

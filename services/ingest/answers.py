@@ -14,7 +14,7 @@ from schemas.note import Note
 from services.ingest.accept import Accepted
 from services.ingest.submit import TooLarge
 from services.runtime.problems import problem
-from services.runtime.registry import Begun, BegunCorrection, Obstacle
+from services.runtime.registry import Begun, BegunCorrection, BegunRevision, Obstacle
 
 NOTES = "/api/v1/notes"
 
@@ -27,7 +27,7 @@ def links(note_id: UUID) -> Links:
     return Links(self_=f"{NOTES}/{note_id}", trace=f"{NOTES}/{note_id}/trace")
 
 
-def status(begun: Begun | BegunCorrection) -> int:
+def status(begun: Begun | BegunCorrection | BegunRevision) -> int:
     """The HTTP status for a submission that is no conflict."""
     return ACCEPTED if begun.outcome is IngestOutcome.ACCEPTED else REPEATED
 
@@ -56,6 +56,42 @@ def correction_receipt(begun: BegunCorrection) -> CorrectionReceipt:
     )
 
 
+def revision_receipt(begun: BegunRevision, warnings: tuple[str, ...]) -> Receipt:
+    """The receipt for a rectification or a withdrawal."""
+    if begun.dropped:
+        said = (
+            f"la correction {begun.dropped} des thèmes et des pays, faite par un lecteur, ne vaut "
+            "plus : la rectification est majeure"
+        )
+        warnings = (*warnings, said)
+    return Receipt(
+        id=begun.note_id,
+        revision=begun.revision,
+        state=begun.state,
+        outcome=begun.outcome,
+        warnings=list(warnings),
+        links=links(begun.note_id),
+    )
+
+
+def not_revised(obstacle: Obstacle) -> Problem:
+    """Why a rectification or a withdrawal was not taken."""
+    if obstacle is Obstacle.UNKNOWN:
+        return unknown_note()
+    if obstacle is Obstacle.WITHDRAWN:
+        return problem(410, "Note retirée", "Cette note est déjà retirée.")
+    if obstacle is Obstacle.OTHER:
+        return problem(
+            409,
+            "Autre note",
+            "Le poste et la référence d'une note ne changent pas : ceux qui sont transmis sont "
+            "d'une autre note.",
+        )
+    return problem(
+        412, detail="La note a été rectifiée, retirée ou corrigée entre-temps : relisez-la."
+    )
+
+
 def not_corrected(obstacle: Obstacle) -> Problem:
     """Why a correction was not taken."""
     if obstacle is Obstacle.UNKNOWN:
@@ -69,7 +105,7 @@ def not_corrected(obstacle: Obstacle) -> Problem:
 
 
 def unknown_note() -> Problem:
-    """There is no such note to correct."""
+    """There is no such note to correct or to revise."""
     return problem(404, "Note introuvable", "Aucune note reçue ne porte cet identifiant.")
 
 

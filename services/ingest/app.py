@@ -8,11 +8,12 @@ from typing import Self
 from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL
-from services.ingest import correction_routes, http
+from services.ingest import correction_routes, http, original_routes, revise_routes
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.health import health_router
 from services.runtime.log import Log
+from services.runtime.originals import Originals
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
 
@@ -24,10 +25,14 @@ class Ingest:
         self.registry = registry
         self.log = log
         self.settings = settings
+        folder = settings.originals_folder
+        self.originals = None if folder is None else Originals(folder)
         self._relay: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Start the relay."""
+        """Start the relay. Raises Unavailable where the folder of originals cannot be read."""
+        if self.originals is not None:
+            await asyncio.to_thread(self.originals.sweep)
         self._relay = asyncio.create_task(relay_forever(self.registry, self.log), name="relay")
         return self
 
@@ -48,8 +53,10 @@ class Ingest:
 def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
     """What ingest answers over HTTP."""
     return [
-        http.router(ingest.registry, ingest.log, settings),
+        http.router(ingest.registry, ingest.log, ingest.originals, settings),
+        original_routes.router(ingest.registry, ingest.originals),
         correction_routes.router(ingest.registry, ingest.log),
+        revise_routes.router(ingest.registry, ingest.log, settings),
     ]
 
 

@@ -2,7 +2,7 @@
 
 The log keeps the latest event of a note for ever, and no other: so the newest state must be the one
 that is written last, whoever wrote an older one late (a relay after a crash, a submission sent
-again, the slower of two corrections). `settle` sees to it.
+again, the slower of two changes). `settle` sees to it.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ async def settle(
 ) -> None:
     """Have it known that the log has these states, and that nothing older lies behind the newest.
 
-    A newer correction that was begun while one of these was on its way is written again behind it
+    A newer state that was begun while one of these was on its way is written again behind it
     (the same event: applied once); only then are these no longer pending. So wherever this ends
     early, what is still pending is written and settled anew by the relay. Raises Unavailable.
     """

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
@@ -15,6 +15,7 @@ from services.runtime.problems import ProblemError
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+MULTIPART = "multipart/form-data"
 
 DRAINED_BYTES = 64 * 1024 * 1024
 DRAIN_SECONDS = 10.0
@@ -30,12 +31,16 @@ class Line:
     raw: bytes | None
 
 
-TAKEN = {JSON: "une note", NDJSON: "une note par ligne"}
+TAKEN = {
+    JSON: "une note",
+    NDJSON: "une note par ligne",
+    MULTIPART: "un document, et au besoin ses métadonnées",
+}
 """What a submission may be."""
 
 
 def media_type(request: Request, taken: Mapping[str, str] = TAKEN) -> str:
-    """Which of the types `taken` the body has: JSON or NDJSON.
+    """Which of the types `taken` the body has: JSON, NDJSON or a form with a file.
 
     Raises ProblemError 415 for another type, charset or encoding.
     """
@@ -53,12 +58,13 @@ def media_type(request: Request, taken: Mapping[str, str] = TAKEN) -> str:
 
 
 def _and(taken: Mapping[str, str]) -> str:
-    return " et ".join(f"{kind} ({meaning})" for kind, meaning in taken.items())
+    *first, last = (f"{kind} ({meaning})" for kind, meaning in taken.items())
+    return f"{', '.join(first)} et {last}" if first else last
 
 
 async def whole(request: Request, limit: int) -> bytes:
     """The body, of at most `limit` bytes. Raises ProblemError 413 before more is kept."""
-    parts = [part async for part in _counted(request, limit)]
+    parts = [part async for part in counted(request, limit)]
     return b"".join(parts)
 
 
@@ -71,7 +77,7 @@ async def spooled(request: Request, limit: int) -> IO[bytes]:
     """
     file = TemporaryFile()  # noqa: SIM115  (the caller's)
     try:
-        async for part in _counted(request, limit):
+        async for part in counted(request, limit):
             await asyncio.to_thread(file.write, part)
         file.seek(0)
     except OSError as error:
@@ -99,7 +105,9 @@ def lines(file: IO[bytes], limit: int) -> Iterator[Line]:
             yield Line(number, raw.rstrip(b"\r\n"))
 
 
-async def _counted(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def counted(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    """The body in parts as they come. Raises ProblemError: 413 once there is more than `limit`
+    bytes of it, 400 where the sender hangs up."""
     declared = request.headers.get("content-length", "0")
     stream = request.stream()
     if declared.isdecimal() and int(declared) > limit:

@@ -5,7 +5,6 @@ As for a submission: begun in the registry, written to the log, and only then sa
 
 import asyncio
 import json
-import logging
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -17,13 +16,9 @@ from pydantic import ValidationError
 from schemas.answers import State
 from schemas.correction import Correction
 from schemas.events import CorrectionTags
-from schemas.topics import SUBMITTED
 from services.ingest import outcomes
 from services.ingest.accept import Refused, invalid, read_object
-from services.ingest.appending import append, settle
-from services.ingest.submit import ANSWER_SECONDS, TooLarge, by
-from services.runtime import tracing
-from services.runtime.errors import Unavailable
+from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
 from services.runtime.french import complaints
 from services.runtime.ids import uuid7
 from services.runtime.log import Log
@@ -35,14 +30,12 @@ from services.runtime.registry import (
     aside,
 )
 
-logger = logging.getLogger(__name__)
-
 WHOLE = "correction"
 """What was sent, as a refusal calls it in French."""
 
-_ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})\.([0-9]{1,9})\.[0-9]{1,9}(?:-[a-z]+)?"')
-"""A note's ETag: revision, correction, release. A proxy that compresses marks it as weak, or adds
-the name of the encoding."""
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})\.([0-9]{1,9})\.[0-9]{1,9}(?:-[a-z]+)*"')
+"""A note's ETag: revision, correction, release; letters for what cites it may follow. A proxy that
+compresses marks it as weak, or adds the name of the encoding."""
 
 
 def read_correction(
@@ -101,20 +94,9 @@ async def correct(
     if isinstance(begun, Obstacle):
         return begun
     if begun.waiting:
-        with tracing.span(outcomes.SERVICE, "append", sent.trace) as handed_on:
-            refused = await by(until, append(log, SUBMITTED.name, begun.waiting, handed_on))
-        for key in refused:
-            await by(until, aside(registry.abandon, key))
-        if begun.key in refused:
+        if not await hand_over(registry, log, begun, sent.trace, until):
             outcomes.too_large(str(begun.note_id), sent.trace)
             return TooLarge()
-        try:
-            # Only its own: another's append of what else waited may still be under way, and whoever
-            # sent that, or the relay, settles it.
-            await by(until, settle(registry, log, SUBMITTED.name, [begun.key]))
-        except Unavailable as error:
-            # The log has it, which is what was promised; the relay will write it once more.
-            logger.warning("correction received, but not marked so yet: %s", error.reason)
         begun = replace(begun, state=State.RECEIVED) if begun.state is State.PENDING else begun
     outcomes.corrected(begun, sent.trace)
     return begun

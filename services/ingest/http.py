@@ -1,4 +1,4 @@
-"""Notes over HTTP: `POST /api/v1/notes`."""
+"""Notes over HTTP: `POST /api/v1/notes`, as JSON, as lines of JSON or as files."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,17 +10,21 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from schemas.answers import LineAnswer, Receipt
+from schemas.answers import LineAnswer, Problem, Receipt
 from schemas.note import Note
 from services.ingest import answers, outcomes
-from services.ingest.accept import Refused, accept, defaulted_fields, traceparent
-from services.ingest.body import JSON, NDJSON, media_type, spooled, whole
+from services.ingest.accept import Accepted, Refused, accept, defaulted_fields, traceparent
+from services.ingest.body import JSON, MULTIPART, NDJSON, media_type, spooled, whole
+from services.ingest.documents import Reading
+from services.ingest.files import answer_lines, read_file, submit_documents, warnings
+from services.ingest.form import FILE, METADATA, Form, read_form
 from services.ingest.many import Manner, submit_lines
 from services.ingest.submit import TooLarge, submit
 from services.runtime import metrics, problems, tracing
 from services.runtime.log import Log
+from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
-from services.runtime.registry import Registry
+from services.runtime.registry import Begun, Registry
 from services.runtime.settings import Settings
 
 DEFAULTED = "Valise-Defaulted"
@@ -30,8 +34,10 @@ TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
 SPAN = f"POST {answers.NOTES}"
 
 
-def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
-    """The routes of ingest."""
+def router(
+    registry: Registry, log: Log, originals: Originals | None, settings: Settings
+) -> APIRouter:
+    """The route of submissions; without `originals`, documents are read and not kept."""
     routes = APIRouter(tags=["notes"])
 
     @routes.post(
@@ -54,15 +60,17 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
             if kind == NDJSON:
                 file = await spooled(request, settings.max_ndjson_bytes)
                 return _Streamed(_encoded(_post_many(file, manner)), file)
-            raw = await whole(request, manner.line_limit)
+            form = await read_form(request, settings.max_file_bytes) if kind == MULTIPART else None
+            raw = b"" if form else await whole(request, manner.line_limit)
         except Refused as refusal:
             return _refused(refusal, given)
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
         with TIME.time(), tracing.span(outcomes.SERVICE, SPAN, given) as trace:
+            manner = replace(manner, trace=trace)
             try:
-                return await _post_one(raw, replace(manner, trace=trace))
+                return await (_post_file(form, manner) if form else _post_one(raw, manner))
             except Refused as refusal:
                 return _refused(refusal, trace)
 
@@ -77,20 +85,40 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
             accept, raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted
         )
         (result,) = await submit(registry, log, [taken.submission])
-        if isinstance(result, TooLarge):
-            return problems.answer(answers.too_large())
-        said = answers.conflict(result, taken.submission.event.note)
-        if said is not None:
-            return problems.answer(said)
-        receipt = answers.receipt(result, taken.warnings)
-        return Response(
-            receipt.model_dump_json(by_alias=True),
-            status_code=answers.status(result),
-            media_type=JSON,
-            headers={"Location": receipt.links.self_},
-        )
+        return _answered(result, taken)
+
+    async def _post_file(form: Form, manner: Manner) -> Response:
+        read = await read_file(form, manner)
+        if len(read) > 1:
+            found = answer_lines(registry, log, originals, read, manner.trace)
+            return StreamingResponse(_encoded(found), media_type=NDJSON)
+        (one,) = read
+        if isinstance(one.found, Problem):
+            raise Refused(one.found)
+        (result,) = await submit_documents(registry, log, originals, read)
+        assert not isinstance(result, Problem)
+        warned = Accepted(one.found.submission, warnings(one, originals))
+        return _answered(result, warned, one)
 
     return routes
+
+
+def _answered(result: Begun | TooLarge, taken: Accepted, read: Reading | None = None) -> Response:
+    """The answer to one note; `read` where it came as a document."""
+    if isinstance(result, TooLarge):
+        return problems.answer(answers.too_large())
+    said = answers.conflict(result, taken.submission.event.note)
+    if said is not None:
+        return problems.answer(said)
+    receipt = answers.receipt(result, taken.warnings)
+    if read is not None:
+        receipt = receipt.model_copy(update={"read": read.read})
+    return Response(
+        receipt.model_dump_json(by_alias=True, exclude_none=True),
+        status_code=answers.status(result),
+        media_type=JSON,
+        headers={"Location": receipt.links.self_},
+    )
 
 
 class _Streamed(StreamingResponse):
@@ -120,8 +148,8 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         202: {"model": Receipt, "description": "La note est reçue et durablement inscrite."},
         200: {
             "model": Receipt,
-            "description": "La même note a déjà été reçue ; ou, pour un envoi en NDJSON, une "
-            "réponse par ligne.",
+            "description": "La même note a déjà été reçue ; ou, pour un envoi en NDJSON ou un "
+            "fichier de plusieurs documents (courriel, archive), une réponse par ligne.",
             "content": {NDJSON: {"schema": _inline(LineAnswer.model_json_schema())}},
         },
         **problems.responses(400, 409, 413, 415, 422, 503),
@@ -133,7 +161,11 @@ def _request() -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "content": {JSON: {"schema": note}, NDJSON: {"schema": note}},
+            "content": {
+                JSON: {"schema": note},
+                NDJSON: {"schema": note},
+                MULTIPART: {"schema": _form(note), "encoding": {METADATA: {"contentType": JSON}}},
+            },
         },
         "parameters": [
             {
@@ -146,6 +178,31 @@ def _request() -> dict[str, Any]:
             }
         ],
     }
+
+
+def _form(note: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: part for name, part in note.items() if name not in ("required", "examples")}
+    return {
+        "type": "object",
+        "required": [FILE],
+        "properties": {
+            FILE: {
+                "type": "string",
+                "format": "binary",
+                "description": "Le document ; un courriel ou une archive ZIP en portent plusieurs.",
+            },
+            METADATA: fields
+            | {
+                "description": "Champs de la note, tous facultatifs : ils l'emportent sur ce que "
+                "dit le document. Un champ nommé par Valise-Defaulted lui cède.",
+            },
+        },
+    }
+
+
+def note_schema() -> dict[str, Any]:
+    """The JSON Schema of a note, in one piece."""
+    return _inline(Note.model_json_schema())
 
 
 def _inline(schema: dict[str, Any]) -> dict[str, Any]:

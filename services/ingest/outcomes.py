@@ -9,7 +9,7 @@ from schemas.note import Note
 from schemas.topics import SUBMITTED
 from services.runtime import metrics
 from services.runtime.logs import Ended, tell
-from services.runtime.registry import Begun, BegunCorrection
+from services.runtime.registry import Begun, BegunCorrection, BegunRevision
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,21 @@ def corrected(result: BegunCorrection, trace: str | None) -> None:
         result.revision,
         result.correction,
     )
+
+
+def revised(result: BegunRevision, trace: str | None) -> None:
+    """A post's change of its note that the registry knows: accepted or duplicate."""
+    _count(result.outcome)
+    ended = Ended(
+        SERVICE,
+        result.outcome.value,
+        SUBMITTED.name,
+        note_id=str(result.note_id),
+        revision=result.revision,
+        trace=trace,
+    )
+    message = "%s: note %s revision %d"
+    tell(logger, logging.INFO, [ended], message, result.outcome, result.note_id, result.revision)
 
 
 def refused(said: Problem, trace: str | None) -> None:

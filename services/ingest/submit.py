@@ -13,7 +13,15 @@ from services.ingest.appending import append, settle
 from services.runtime import tracing
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
-from services.runtime.registry import Begun, Key, Registry, Submission, aside
+from services.runtime.registry import (
+    Begun,
+    BegunCorrection,
+    BegunRevision,
+    Key,
+    Registry,
+    Submission,
+    aside,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +29,9 @@ ANSWER_SECONDS = 4.5
 """From the note to its receipt, or to a clear 503: under the 5 s that are promised."""
 
 T = TypeVar("T")
+
+Change = BegunCorrection | BegunRevision
+"""What was begun of a note that is kept already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,30 @@ async def submit(
             results.append(each)
     outcomes.settled([each for each in results if isinstance(each, Begun)], trace)
     return results
+
+
+async def hand_over(
+    registry: Registry, log: Log, begun: Change, trace: str | None, until: float
+) -> bool:
+    """Have the log take a change of a note that was begun, behind what else of it still waits.
+
+    False when the log can never take it: then it is forgotten. Raises Unavailable when registry or
+    log is away; the change stays pending.
+    """
+    with tracing.span(outcomes.SERVICE, "append", trace) as handed_on:
+        refused = await by(until, append(log, SUBMITTED.name, begun.waiting, handed_on))
+    for key in refused:
+        await by(until, aside(registry.abandon, key))
+    if begun.key in refused:
+        return False
+    try:
+        # Only its own: another's append of what else waited may still be under way, and whoever
+        # sent that, or the relay, settles it.
+        await by(until, settle(registry, log, SUBMITTED.name, [begun.key]))
+    except Unavailable as error:
+        # The log has it, which is what was promised; the relay will write it once more.
+        logger.warning("received, but not marked so yet: %s", error.reason)
+    return True
 
 
 async def by(until: float, work: Awaitable[T]) -> T:

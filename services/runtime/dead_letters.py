@@ -13,6 +13,11 @@ REASON = "valise-reason"
 ORIGIN = "valise-origin"
 SERVICE = "valise-service"
 AT = "valise-at"
+LETTER = "valise-letter"
+"""On a record that was written to its topic again: the origin of the dead letter that it was."""
+
+EXPUNGED = "valise-expunged"
+"""On the null values of an expunged note: the number of the journal's entry."""
 
 REASON_CHARACTERS = 2_000
 """A reason is for reading; a validator's or an engine's message can be as long as the note."""
@@ -81,6 +86,15 @@ class DeadLetter:
             return UUID((self.key or b"").decode("ascii"))
         except ValueError:
             return None
+
+    @property
+    def first_origin(self) -> str:
+        """Where the record lay when it was parked first: a replayed letter stays the same letter.
+
+        A record made of a replayed one, on the next topic, is another.
+        """
+        first = self.headers.get(LETTER, b"").decode("utf-8", "replace")
+        return first if first.startswith(f"{self.topic}/") else self.origin
 
     def entry(self) -> Entry:
         """What is appended to the dead-letter topic: the original, our headers beside its own."""

@@ -72,7 +72,7 @@ STAGES = Histogram(
 )
 END_TO_END = Histogram(
     "valise_end_to_end_seconds",
-    "From the receipt of a note to its place in the index.",
+    "From the receipt of a change of a note to its place in the index.",
     buckets=JOURNEY,
     registry=REGISTRY,
 )

@@ -26,6 +26,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     data: Path = Path("valise-data")
+    originals: Path | None = None
     kafka: str | None = None
     elasticsearch: str | None = None
     database: str | None = Field(default=None, repr=False)
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     partitions: int | None = Field(default=None, ge=1, le=1_000)
     max_body_bytes: int = Field(default=8 * MEGABYTE, ge=1_000, le=10 * MEGABYTE)
     max_ndjson_bytes: int = Field(default=256 * MEGABYTE, ge=1_000)
+    max_file_bytes: int = Field(default=32 * MEGABYTE, ge=1_000, le=256 * MEGABYTE)
     stall_seconds: float = Field(default=60.0, gt=0)
     disk_low_bytes: int = Field(default=2048 * MEGABYTE, ge=0)
     session_timeout_ms: int = Field(default=10_000, ge=6_000, le=300_000)
@@ -92,6 +94,13 @@ class Settings(BaseModel):
     def distributed(self) -> bool:
         """True on Kafka and Elasticsearch, False on the embedded engines."""
         return self.kafka is not None
+
+    @property
+    def originals_folder(self) -> Path | None:
+        """Where original documents are kept; None: nowhere (distributed, and no folder is set)."""
+        if self.originals is not None:
+            return self.originals
+        return None if self.distributed else self.data / "originals"
 
     @property
     def registry_url(self) -> str:

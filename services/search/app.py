@@ -13,9 +13,10 @@ from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
 from services.runtime.worker import Worker
-from services.search import http, pages
+from services.search import administration, http, pages, post_notes
 from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
+from services.search.rebuild_http import Rebuilds, rebuilding
 
 GROUP = "search"
 """The beginning of the groups under which this service reads. That of the notes ends in the index's
@@ -33,7 +34,12 @@ LETTERS_AT_ONCE = 20
 
 def routers(index: Index, registry: Registry, settings: Settings) -> list[APIRouter]:
     """What search answers over HTTP: the API, the feeds, the pages."""
-    return [http.api(index, registry), http.feeds(index, settings), pages.pages(index, registry)]
+    return [
+        post_notes.router(registry),
+        http.api(index, registry),
+        http.feeds(index, settings),
+        pages.pages(index, registry),
+    ]
 
 
 def install_pages(app: FastAPI) -> None:
@@ -50,7 +56,7 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
         topic=CLASSIFIED,
         dead=CLASSIFIED_DEAD,
         group=lambda: f"{GROUP}.{index.generation}",
-        process=processor(index, registry),
+        process=processor(index, registry, log),
         max_records=BATCH,
         stall_seconds=settings.stall_seconds,
     )
@@ -74,6 +80,7 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
 def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> FastAPI:
     """The application of search on these engines, which it starts and stops."""
     reading = workers(log, index, registry, settings)
+    rebuilds = Rebuilds(log, index)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -86,6 +93,7 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
         try:
             yield
         finally:
+            await rebuilds.stop()
             await log.stop()
             await index.stop()
             await asyncio.to_thread(registry.close)
@@ -103,7 +111,11 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
         )
     )
     metrics.install(app, reading)
-    for routes in routers(index, registry, settings):
+    for routes in (
+        *routers(index, registry, settings),
+        rebuilding(rebuilds),
+        administration.router(index, registry, log, settings),
+    ):
         app.include_router(routes)
     install_pages(app)
     return app

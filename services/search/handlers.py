@@ -15,11 +15,12 @@ from uuid import UUID
 from schemas.answers import State
 from schemas.events import ClassifiedNote, Kind, UnreadableEvent, decode
 from services.runtime import metrics, tracing
-from services.runtime.dead_letters import DeadLetter
+from services.runtime.dead_letters import EXPUNGED, DeadLetter
 from services.runtime.errors import Unprocessable
-from services.runtime.log import Record
+from services.runtime.log import Log, Record
 from services.runtime.registry import DeadLetterRow, Mark, Registry, aside
 from services.runtime.worker import Done, Parked, Process
+from services.search import last_word
 from services.search.index import Applied, Index, Rejected
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ Read = ClassifiedNote | UUID | Parked
 """What a record turned out to be: a state of a note, a note to forget, or nothing of ours."""
 
 
-def processor(index: Index, registry: Registry) -> Process:
+def processor(index: Index, registry: Registry, log: Log | None = None) -> Process:
     """How `notes.classified` is processed: every readable state goes to the index, in order.
 
-    Outcomes: indexed, withdrawn, duplicate, stale; a note that is forgotten counts as withdrawn.
+    Outcomes: indexed, withdrawn, duplicate, stale; a note that is forgotten counts as withdrawn,
+    and so does a late state of an expunged one: it is not indexed, and `log`, where given, gets
+    what is to stand behind it.
     Parked: what is not an event, an event under another note's key, what the index can never take.
     The process raises Unavailable where the index or the registry is away.
     """
@@ -51,7 +54,7 @@ def processor(index: Index, registry: Registry) -> Process:
             read = await ahead
             if following:
                 ahead = _reading(following)
-            results += await _applied(index, registry, piece, read)
+            results += await _applied(index, registry, log, piece, read)
         return results
 
     return process
@@ -60,27 +63,37 @@ def processor(index: Index, registry: Registry) -> Process:
 def letter_keeper(registry: Registry) -> Process:
     """How the dead-letter topics are processed: each letter is kept in the registry, once.
 
+    The null value of an expunged note is for the log alone: its letters have left the registry.
     A letter about a dead letter is what this very process failed at before: it stays on its topic,
     and an error line says so, as keeping it there again would never end.
     """
 
     async def process(records: Sequence[Record]) -> Sequence[Result]:
+        results: list[Result] = []
         for record in records:
+            if record.value is None and EXPUNGED in record.headers:
+                results.append(Done(Applied.WITHDRAWN.value))
+                continue
             row = _letter(record)
             if row is not None:
                 await aside(registry.park, row)
-        return [Done("parked") for _ in records]
+            results.append(Done("parked"))
+        return results
 
     return process
 
 
 def _reading(records: Sequence[Record]) -> "asyncio.Future[list[Read]]":
     """Off the event loop, and while the index is busy with the piece before."""
-    return asyncio.ensure_future(asyncio.to_thread(lambda: [_read(record) for record in records]))
+    return asyncio.ensure_future(asyncio.to_thread(lambda: list(map(read_record, records))))
 
 
 async def _applied(
-    index: Index, registry: Registry, records: Sequence[Record], read: Sequence[Read]
+    index: Index,
+    registry: Registry,
+    log: Log | None,
+    records: Sequence[Record],
+    read: Sequence[Read],
 ) -> list[Result]:
     """Runs of the same kind go to the index together, one run after the other."""
     results: list[Result] = []
@@ -91,18 +104,20 @@ async def _applied(
             notes = [note for _, note in run if isinstance(note, ClassifiedNote)]
             began_ns = time.time_ns()
             with TIME.time():
-                done = await _index(index, registry, notes)
+                done = await _index_admitted(index, registry, log, notes)
             results += done
             _trace([record for record, _ in run], notes, done, began_ns)
         elif kind is UUID:
             await index.forget([note_id for _, note_id in run if isinstance(note_id, UUID)])
+            await _tell_forgotten(registry, [record for record, _ in run])
             results += [Done(Applied.WITHDRAWN.value) for _ in run]
         else:
             results += [parked for _, parked in run if isinstance(parked, Parked)]
     return results
 
 
-def _read(record: Record) -> Read:
+def read_record(record: Record) -> Read:
+    """What a record of `notes.classified` is; raises nothing."""
     try:
         key = UUID((record.key or b"").decode("ascii"))
     except ValueError:
@@ -118,6 +133,38 @@ def _read(record: Record) -> Read:
     return note
 
 
+async def _tell_forgotten(registry: Registry, nulls: Sequence[Record]) -> None:
+    """The journal learns which expungings have been all the way through the log."""
+    for record in nulls:
+        number = record.headers.get(EXPUNGED, b"")
+        if record.key is not None and number.isdigit():
+            note_id = UUID(record.key.decode("ascii"))
+            await aside(registry.mark_forgotten, note_id, int(number), datetime.now(UTC))
+
+
+async def _index_admitted(
+    index: Index, registry: Registry, log: Log | None, notes: Sequence[ClassifiedNote]
+) -> list[Result]:
+    """Index these, but for what is left of expunged notes."""
+    barred = await aside(registry.barred, {note.note_id for note in notes})
+    late = {
+        at
+        for at, note in enumerate(notes)
+        if note.note_id in barred and note.received_at <= barred[note.note_id]
+    }
+    if not late:
+        return await _index(index, registry, notes)
+    if log is not None:
+        for note_id in sorted({notes[at].note_id for at in late}):
+            await last_word.restore(log, registry, note_id)
+    admitted = [note for at, note in enumerate(notes) if at not in late]
+    done = iter(await _index(index, registry, admitted) if admitted else ())
+    return [
+        Done(Applied.WITHDRAWN.value, note.revision, note.trace) if at in late else next(done)
+        for at, note in enumerate(notes)
+    ]
+
+
 async def _index(index: Index, registry: Registry, notes: Sequence[ClassifiedNote]) -> list[Result]:
     applied = await index.apply(notes)
     now = datetime.now(UTC)
@@ -131,7 +178,7 @@ async def _index(index: Index, registry: Registry, notes: Sequence[ClassifiedNot
     for note, outcome in zip(notes, applied, strict=True):
         if outcome is Applied.INDEXED and note.kind is not Kind.RECLASSIFIED:
             # Two machines' clocks can differ by more than a note's journey.
-            metrics.END_TO_END.observe(max(0.0, (now - note.received_at).total_seconds()))
+            metrics.END_TO_END.observe(max(0.0, (now - note.at).total_seconds()))
     return [
         Parked(f"refused by the index: {outcome.reason}", note.revision, note.trace)
         if isinstance(outcome, Rejected)
@@ -187,7 +234,8 @@ def _letter(record: Record) -> DeadLetterRow | None:
         logger.error("dead letter not kept: %s: %s", letter.origin, letter.reason)
         return None
     return DeadLetterRow(
-        origin=letter.origin,
+        origin=letter.first_origin,
+        again=letter.first_origin != letter.origin,
         service=letter.service,
         reason=letter.reason,
         at=letter.at,

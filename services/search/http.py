@@ -6,22 +6,27 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
+from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from schemas.answers import NoteView, Problem, SearchPage, Trace
+from schemas.answers import MissingReferences, NoteView, Problem, Revisions, SearchPage, Trace
 from schemas.correction import LabelledNote
+from schemas.events import MAX_REVISION
 from schemas.query import Query
+from schemas.vocabulary import PostCode
 from services.runtime import metrics, problems
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from services.search import notes
+from services.search.citations import links_for, missing_for
 from services.search.corrections import labelled_notes
 from services.search.feeds import rendered
 from services.search.freshness import Freshness, State, unchanged
 from services.search.index import CursorExpired, CursorInvalid, Index, Page
 from services.search.parameters import FieldError, WrongParameters, openapi_parameters, query_of
 from services.search.reader import reader_of
+from services.search.revisions import revisions_for
 from services.search.topics import MEDIA, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
@@ -30,6 +35,14 @@ REVALIDATE = "private, no-cache"
 NDJSON = "application/x-ndjson"
 
 NoteId = Annotated[str, Path(description="Identifiant de la note")]
+Before = Annotated[
+    int | None,
+    Parameter(ge=1, le=MAX_REVISION, description="Valeur « next » de la page précédente"),
+]
+CitingPost = Annotated[PostCode | None, Parameter(description="Poste dont les notes citent")]
+After = Annotated[
+    str | None, Parameter(max_length=300, description="Valeur « next » de la page précédente")
+]
 
 
 def api(index: Index, registry: Registry) -> APIRouter:
@@ -58,11 +71,13 @@ def api(index: Index, registry: Registry) -> APIRouter:
         responses=_problems(404, 410, 503),
     )
     async def note(note_id: NoteId, request: Request) -> Response:
-        event = await notes.note_for(reader_of(request), note_id, index)
-        headers = {"ETag": notes.etag(event), "Cache-Control": REVALIDATE}
-        if unchanged(request.headers, notes.etag(event)):
+        reader = reader_of(request)
+        event = await notes.note_for(reader, note_id, index)
+        cited = await links_for(reader, event, index, registry)
+        headers = {"ETag": notes.etag(event, cited.stamp), "Cache-Control": REVALIDATE}
+        if unchanged(request.headers, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        view = notes.view(event)
+        view = notes.view(event, cited)
         return JSONResponse(view.model_dump(mode="json", by_alias=True), headers=headers)
 
     @router.get(
@@ -73,6 +88,28 @@ def api(index: Index, registry: Registry) -> APIRouter:
     )
     async def trace(note_id: NoteId, request: Request) -> Trace:
         return await notes.trace_for(reader_of(request), note_id, index, registry)
+
+    @router.get(
+        "/notes/{note_id}/revisions",
+        response_model=Revisions,
+        summary="Les révisions d'une note, la plus récente d'abord, et ce que chacune change",
+        responses=_problems(404, 410, 422, 503),
+    )
+    async def revisions(note_id: NoteId, request: Request, before: Before = None) -> Response:
+        _, found = await revisions_for(reader_of(request), note_id, registry, before)
+        headers = {"Cache-Control": REVALIDATE}
+        return Response(found.model_dump_json(), media_type="application/json", headers=headers)
+
+    @router.get(
+        "/missing-references",
+        response_model=MissingReferences,
+        summary="Les références citées par les notes d'un poste et qu'aucune note ne porte",
+        responses=_problems(422, 503),
+    )
+    async def missing(
+        request: Request, post: CitingPost = None, after: After = None
+    ) -> MissingReferences:
+        return await missing_for(reader_of(request), post, after, index, registry)
 
     @router.get(
         "/corrections",

@@ -8,6 +8,7 @@ from schemas.classification import Classification, Evidence
 from schemas.events import ClassifiedNote
 from schemas.vocabulary import Role
 from services.search import french
+from services.search.citations import Links
 from services.search.disagreement import disagreement
 from services.search.document import Tags, tags_in_force
 from services.search.passages import Segment, Shape, Span, laid_out
@@ -77,6 +78,15 @@ class TextBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """A note that this one cites or that cites it; without an address where it cannot be read."""
+
+    reference: str
+    subject: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotePage:
     """All that the page of a note shows.
 
@@ -85,8 +95,10 @@ class NotePage:
     """
 
     id: str
+    revision: int
     subject: str
     facts: tuple[tuple[str, str], ...]
+    related: tuple[tuple[str, tuple[Related, ...]], ...]
     labels: tuple[Label, ...]
     corrected: bool
     found: str
@@ -111,8 +123,8 @@ class NotePage:
         return len(self.mentioned) > MENTIONED_SHOWN
 
 
-def note_page(event: ClassifiedNote, trace: Trace) -> NotePage:
-    """What the page shows for this state of a note and its trace."""
+def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -> NotePage:
+    """What the page shows for this state of a note, its trace and its links."""
     note = event.note
     found = _evidence(tags_in_force(event))
     numbered = _numbered(found)
@@ -122,8 +134,10 @@ def note_page(event: ClassifiedNote, trace: Trace) -> NotePage:
     seen: set[str] = set()
     return NotePage(
         id=str(event.note_id),
+        revision=event.revision,
         subject=note.subject,
         facts=tuple(_facts(event)),
+        related=tuple((name, found) for name, found in _related(cited or Links()) if found),
         labels=labels,
         corrected=event.correction_tags is not None,
         found="" if event.correction_tags is None else _listed(_found(event.classification)),
@@ -296,12 +310,31 @@ def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
         named = map(french.country, dict.fromkeys(note.declared_countries))
         yield "Pays déclarés", ", ".join(named)
     yield "Suite attendue", "Pour action" if note.action == "action" else "Pour information"
-    if note.cites:
-        yield "Notes citées", ", ".join(note.cites)
-    if note.replies_to:
-        yield "En réponse à", note.replies_to
     if note.attachments:
         yield "Pièces jointes", ", ".join(note.attachments)
+
+
+def _related(cited: Links) -> Iterable[tuple[str, tuple[Related, ...]]]:
+    for kind, named in (("replies_to", "En réponse à"), ("cites", "Notes citées")):
+        yield (
+            named,
+            tuple(
+                Related(one.reference, one.subject or "", f"/notes/{one.id}" if one.id else "")
+                for one in cited.cites
+                if one.kind == kind
+            ),
+        )
+    for kind, named in (("replies_to", "Réponses"), ("cites", "Citée par")):
+        yield (
+            named,
+            tuple(
+                Related(
+                    f"{french.post(one.post)}, {one.reference}", one.subject, f"/notes/{one.id}"
+                )
+                for one in cited.cited_by
+                if one.kind == kind
+            ),
+        )
 
 
 def _quote(text: str) -> str:

@@ -1,16 +1,17 @@
 """One note for one reader: the note with its tags, and what happened to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from schemas.answers import NoteView, State, Trace, TraceStep
 from schemas.classification import Classification
-from schemas.events import ClassifiedNote
+from schemas.events import ClassifiedNote, NoteEvent
 from schemas.query import Reader
 from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
 from services.search import french
+from services.search.citations import Links
 from services.search.disagreement import disagreement
 from services.search.document import Tags, links, tags_in_force
 from services.search.index import Index
@@ -26,15 +27,11 @@ async def note_for(reader: Reader, note_id: str, index: Index) -> ClassifiedNote
     Raises ProblemError: 404 for a note that is unknown or not for this reader (nothing tells one
     from the other), 410 for one that was withdrawn. Raises Unavailable.
     """
-    event = await index.get(_id(note_id))
+    event = await index.get(note_id_of(note_id))
     if event is None or not may_read(reader, event.note):
         raise unknown_note()
     if event.withdrawn:
-        raise ProblemError(
-            410,
-            "Note retirée",
-            f"Cette note a été retirée par le poste le {french.moment(event.at)}.",
-        )
+        raise withdrawn_note(event, {"ETag": etag(event)})
     return event
 
 
@@ -44,7 +41,7 @@ async def trace_for(reader: Reader, note_id: str, index: Index, registry: Regist
     Raises ProblemError (404) for a note that nobody submitted or that is not for this reader.
     Raises Unavailable.
     """
-    wanted = _id(note_id)
+    wanted = note_id_of(note_id)
     receipt = await aside(registry.receipt, wanted)
     try:
         event = await index.get(wanted)
@@ -70,7 +67,7 @@ async def journey(event: ClassifiedNote, registry: Registry) -> Trace:
     return trace(event.note_id, receipt, known, event)
 
 
-def view(event: ClassifiedNote) -> NoteView:
+def view(event: ClassifiedNote, cited: Links | None = None) -> NoteView:
     """The note as a reader gets it: the tags that hold now, whose they are, and what was found."""
     tags = tags_in_force(event)
     return NoteView(
@@ -88,13 +85,19 @@ def view(event: ClassifiedNote) -> NoteView:
         correction=event.correction,
         found=event.classification,
         disagreement=disagreement(event.note, event.classification),
+        cites=cited.cites if cited else (),
+        cited_by=cited.cited_by if cited else (),
         links=links(event.note_id),
     )
 
 
-def etag(event: ClassifiedNote) -> str:
-    """The note's version, readable: revision, correction and classifier's release."""
-    return f'"{event.revision}.{event.correction}.{event.classification.release}"'
+def etag(event: ClassifiedNote, stamp: str = "") -> str:
+    """The note's version, readable: revision, correction and classifier's release.
+
+    `stamp`, letters, is added for what is told of other notes beside it.
+    """
+    version = f"{event.revision}.{event.correction}.{event.classification.release}"
+    return f'"{version}-{stamp}"' if stamp else f'"{version}"'
 
 
 def trace(
@@ -138,6 +141,24 @@ def unknown_note() -> ProblemError:
     )
 
 
+def withdrawn_note(event: NoteEvent, headers: Mapping[str, str] | None = None) -> ProblemError:
+    """The answer for a note that its post took back, to whoever could read it before."""
+    return ProblemError(
+        410,
+        "Note retirée",
+        f"Cette note a été retirée par le poste le {french.moment(event.at)}.",
+        headers=headers,
+    )
+
+
+def note_id_of(text: str) -> UUID:
+    """The id in an address. Raises ProblemError (404)."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise unknown_note() from None
+
+
 def _classified(event: ClassifiedNote) -> str:
     found = event.classification
     said = (
@@ -153,10 +174,3 @@ def _labels(tags: Tags | Classification) -> str:
     labels = [french.theme(tag.theme) for tag in tags.themes]
     labels += [french.country(tag.country) for tag in tags.countries if tag.role == "about"]
     return ", ".join(labels) or "aucun thème ni pays"
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise unknown_note() from None

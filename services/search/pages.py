@@ -14,16 +14,20 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.answers import Problem
+from schemas.events import MAX_REVISION
 from schemas.query import Query
 from services.runtime import problems
 from services.runtime.registry import Registry
 from services.search import french, notes
+from services.search.citations import links_for
 from services.search.feeds_page import feeds_view
 from services.search.freshness import etag, unchanged
 from services.search.http import REVALIDATE, asked, found
 from services.search.index import Index
 from services.search.note_page import note_page
 from services.search.reader import reader_of
+from services.search.revisions import revisions_for
+from services.search.revisions_page import revisions_page
 from services.search.search_page import search_view
 
 CONTENT_SECURITY_POLICY = (
@@ -80,7 +84,7 @@ TEMPLATES.globals["french"] = french
 
 
 def pages(index: Index, registry: Registry) -> APIRouter:
-    """`/`, `/notes/{id}`, `/fils` and what they are made of."""
+    """`/`, `/notes/{id}`, its revisions, `/fils` and what they are made of."""
     router = APIRouter(include_in_schema=False)
 
     async def search(request: Request) -> Response:
@@ -89,10 +93,23 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         return html("search.html", view=search_view(query, page))
 
     async def note(request: Request) -> Response:
-        event = await notes.note_for(reader_of(request), request.path_params["note_id"], index)
+        reader = reader_of(request)
+        event = await notes.note_for(reader, request.path_params["note_id"], index)
         journey = await notes.journey(event, registry)
+        cited = await links_for(reader, event, index, registry)
         # Off the event loop: a report of hundreds of pages takes a while to lay out.
-        return await asyncio.to_thread(lambda: html("note.html", view=note_page(event, journey)))
+        return await asyncio.to_thread(
+            lambda: html("note.html", view=note_page(event, journey, cited))
+        )
+
+    async def revisions(request: Request) -> Response:
+        latest, page = await revisions_for(
+            reader_of(request),
+            request.path_params["note_id"],
+            registry,
+            _before(request.query_params.get("before")),
+        )
+        return html("revisions.html", view=revisions_page(latest, page))
 
     async def feeds(request: Request) -> Response:
         page = await found(index, Query(reader=reader_of(request), size=1))
@@ -100,9 +117,21 @@ def pages(index: Index, registry: Registry) -> APIRouter:
 
     router.add_route("/", search, methods=["GET"])
     router.add_route("/notes/{note_id}", note, methods=["GET"])
+    router.add_route("/notes/{note_id}/revisions", revisions, methods=["GET"])
     router.add_route("/fils", feeds, methods=["GET"])
     router.add_route("/static/{name}", static_file, methods=["GET"])
     return router
+
+
+def _before(given: str | None) -> int | None:
+    """The revision before which a page begins. Raises ProblemError (422)."""
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal() and 1 <= int(given[:9]) <= MAX_REVISION):
+        raise problems.ProblemError(
+            422, detail="Le paramètre « before » est un numéro de révision."
+        )
+    return int(given[:9])
 
 
 async def static_file(request: Request) -> Response:

@@ -20,6 +20,7 @@ from tests.ingest.conftest import BERLIN, Office, listening, open_office
 
 PROMISED_SECONDS = 5.0
 GENEROUS = 5
+FORM = "multipart/form-data; boundary=x"
 ID = note_id("berlin", "BER-2026-0142")
 
 
@@ -136,7 +137,7 @@ class TestRefusals:
         ("kind", "headers"),
         [
             ("text/plain", {}),
-            ("multipart/form-data; boundary=x", {}),
+            ("multipart/mixed; boundary=x", {}),
             ("application/json; charset=iso-8859-1", {}),
             ("", {}),
             ("application/json", {"Content-Encoding": "gzip"}),
@@ -298,7 +299,9 @@ def test_any_body_gets_a_documented_answer(tmp_path: Path) -> None:
         document = runner.run(office.client.get("/openapi.json")).json()
         documented = set(document["paths"]["/api/v1/notes"]["post"]["responses"])
 
-        @given(bodies, st.sampled_from(["application/json", "application/x-ndjson", "text/csv"]))
+        kinds = ["application/json", "application/x-ndjson", "text/csv", FORM]
+
+        @given(bodies, st.sampled_from(kinds))
         def send(body: bytes, kind: str) -> None:
             response = runner.run(office.send_raw(body, kind))
             assert str(response.status_code) in documented, response.text

@@ -15,7 +15,7 @@ from schemas.answers import State
 from schemas.events import CorrectionTags, Kind, NoteEvent, encode
 from services.ingest.accept import content_hash
 from services.ingest.correct import tags_hash
-from services.runtime.registry import CorrectionSubmission, Submission
+from services.runtime.registry import CorrectionSubmission, RevisionSubmission, Submission
 from services.runtime.registry.database import Database
 from services.runtime.registry.tables import notes, revisions
 from tests.builders import a_note, an_event
@@ -38,6 +38,25 @@ def correction(*themes: str, **changes: Any) -> CorrectionSubmission:
         "content_hash": tags_hash(tags),
     }
     return CorrectionSubmission(**(fields | changes))
+
+
+def rectification(major: bool = True, **changes: Any) -> RevisionSubmission:
+    """A rectification of that note, whatever its state; fields of the note can be changed."""
+    note = a_note(**changes)
+    return RevisionSubmission(
+        note_id=a_note().id,
+        event_id=uuid4(),
+        at=datetime.now(UTC),
+        note=note,
+        content_hash=content_hash(note),
+        major=major,
+    )
+
+
+def withdrawal(**changes: Any) -> RevisionSubmission:
+    """The withdrawal of that note, whatever its state; any field can be given."""
+    fields = {"note_id": a_note().id, "event_id": uuid4(), "at": datetime.now(UTC)}
+    return RevisionSubmission(**(fields | changes))
 
 
 def withdraw(url: str, event: NoteEvent) -> None:

@@ -4,12 +4,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given
@@ -21,18 +23,26 @@ from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import (
     Begun,
     BegunCorrection,
+    BegunRevision,
     DeadLetterRow,
     Key,
     Mark,
     Obstacle,
     Registry,
     Submission,
+    migrate,
 )
 from services.runtime.registry.database import Database
 from services.runtime.registry.letters import about
-from services.runtime.registry.tables import metadata
+from services.runtime.registry.tables import metadata, notes, revisions
 from tests.builders import a_note, an_event
-from tests.runtime.registry_kit import correction, own_schema, submission, withdraw
+from tests.runtime.registry_kit import (
+    correction,
+    own_schema,
+    rectification,
+    submission,
+    withdraw,
+)
 
 LATER = timedelta(days=1)
 
@@ -492,6 +502,77 @@ class TestCorrections:
         assert registry.corrections(after=rest[-1].note_id) == []
 
 
+class TestRevisions:
+    def test_a_minor_one_keeps_the_standing_correction_and_a_major_one_drops_it(
+        self, registry: Registry
+    ) -> None:
+        in_the_log(registry, submission())
+        registry.begin_correction(correction("sante"))
+        minor = registry.begin_revision(rectification(major=False, body="À 67 ans."))
+        assert isinstance(minor, BegunRevision)
+        assert (minor.revision, minor.dropped) == (2, 0)
+        assert [(row.correction, row.revision) for row in registry.corrections()] == [(1, 1)]
+        again = registry.begin_correction(correction("sante"))
+        assert isinstance(again, BegunCorrection)
+        assert (again.outcome, again.correction, again.revision) == ("duplicate", 1, 2)
+        major = registry.begin_revision(rectification(body="À 66 ans."))
+        assert isinstance(major, BegunRevision)
+        assert (major.revision, major.dropped) == (3, 1)
+        assert registry.corrections() == []
+        keys = [each.key[1:] for each in major.waiting]
+        assert keys == [(1, 1), (2, 0), (3, 0)]
+
+    def test_of_many_made_of_one_state_one_is_kept(self, url: str) -> None:
+        registry = Registry(url)
+        registry.migrate()
+        in_the_log(registry, submission())
+
+        def change(age: int) -> BegunRevision | Obstacle:
+            own = Registry(url)
+            sent = replace(rectification(body=f"À {age} ans."), seen=frozenset({(1, 0)}))
+            found = own.begin_revision(sent)
+            own.close()
+            return found
+
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(change, range(60, 66)))
+        assert found.count(Obstacle.MOVED) == 5
+        assert [row.event.revision for row in registry.history(a_note().id)] == [2, 1]
+        registry.close()
+
+    def test_a_parked_revision_is_parked_and_not_the_correction_that_it_keeps(
+        self, registry: Registry
+    ) -> None:
+        in_the_log(registry, submission())
+        corrected = registry.begin_correction(correction("sante"))
+        assert isinstance(corrected, BegunCorrection)
+        registry.mark_received([corrected.key])
+        begun = registry.begin_revision(rectification(major=False, body="À 67 ans."))
+        assert isinstance(begun, BegunRevision)
+        registry.park(letter(begun.waiting[-1].event))
+        receipt = registry.receipt(a_note().id)
+        assert receipt is not None
+        assert (receipt.revision, receipt.state) == (2, State.PARKED)
+
+    def test_what_is_cited_is_found_by_reference_and_what_is_missing_page_by_page(
+        self, registry: Registry
+    ) -> None:
+        citing = submission(reference="BER-2", cites=("BER-2026-0142", "BER-9", "BER-8"))
+        in_the_log(registry, citing)
+        cites, _ = registry.citations(citing.event.note_id)
+        assert [row.note_id for row in cites] == [None, None, None]
+        in_the_log(registry, submission())
+        cites, _ = registry.citations(citing.event.note_id)
+        assert [row.note_id for row in cites] == [a_note().id, None, None]
+        _, cited_by = registry.citations(a_note().id)
+        assert [tuple(row) for row in cited_by] == [("cites", citing.event.note_id)]
+        (first,) = registry.missing("berlin", limit=1)
+        assert tuple(first) == ("berlin", "BER-8", (citing.event.note_id,))
+        (second,) = registry.missing(after=("berlin", "BER-8"))
+        assert second.reference == "BER-9"
+        assert registry.missing("rome") == []
+
+
 class TestDeadLetters:
     def test_a_letter_comes_back_with_its_bytes(self, registry: Registry) -> None:
         sent = letter(b"\xff\x00{", key=b"\xfe", headers={"traceparent": b"\x00\xff"})
@@ -613,6 +694,30 @@ class TestMigrations:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, metadata) == []
         database.close()
+
+    def test_what_notes_cite_is_filled_in_from_the_events_there_are(self, url: str) -> None:
+        database = Database(url)
+        event = an_event(a_note(cites=("BER-1", "BER-1"), replies_to="BER-0"))
+        kept = {"note_id": event.note_id, "revision": 1, "kind": event.kind, "content_hash": "-"}
+        with database.writing() as connection:
+            config = migrate._config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0003")
+            note = {"id": event.note_id, "post": "berlin", "reference": "BER-2026-0142"}
+            connection.execute(notes.insert(), note | {"revision": 1})
+            connection.execute(
+                revisions.insert(),
+                kept | {"event": encode(event), "received_at": now(), "state": State.INDEXED},
+            )
+        database.close()
+        registry = Registry(url)
+        registry.migrate()
+        cites, _ = registry.citations(event.note_id)
+        assert [tuple(row) for row in cites] == [
+            ("replies_to", "BER-0", None),
+            ("cites", "BER-1", None),
+        ]
+        registry.close()
 
     def test_a_migration_that_fails_leaves_nothing(
         self, url: str, monkeypatch: pytest.MonkeyPatch

@@ -132,8 +132,13 @@ class Log(Protocol):
         """
         ...
 
-    def replay(self, topic: str, *, max_records: int = 500) -> AsyncIterator[Sequence[Record]]:
-        """All records from the start to the end as it stood at the call, without any group."""
+    def replay(
+        self, topic: str, *, max_records: int = 500, start: Mapping[int, int] | None = None
+    ) -> AsyncIterator[Sequence[Record]]:
+        """All records from the start to the end as it stood at the call, without any group.
+
+        `start` names offsets by partition from which on they are wanted.
+        """
         ...
 
     async def ready(self) -> bool:

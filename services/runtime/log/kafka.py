@@ -7,7 +7,7 @@ records (see docs/adr), so batches are taken raw and committed or rewound here, 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -153,7 +153,7 @@ class KafkaLog:
             raise Unavailable("Kafka did not take all entries in time") from error
 
     async def replay(
-        self, topic: str, *, max_records: int = 500
+        self, topic: str, *, max_records: int = 500, start: Mapping[int, int] | None = None
     ) -> AsyncIterator[Sequence[Record]]:
         """All records from the start to the end as it stood at the call. Raises Unavailable."""
         consumer = AIOKafkaConsumer(
@@ -164,8 +164,9 @@ class KafkaLog:
             max_partition_fetch_bytes=kafka_settings.MAX_MESSAGE_BYTES,
         )
         try:
-            async for records in _replay(consumer, self._settings.topic_prefix, topic, max_records):
-                yield records
+            name = self._settings.topic_prefix + topic
+            async for batch in _replay(consumer, name, max_records, start or {}):
+                yield [_record(raw, topic) for raw in batch]
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(f"Kafka: {error!r}") from error
         finally:
@@ -349,14 +350,15 @@ def _chunks(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
 
 
 async def _replay(
-    consumer: AIOKafkaConsumer, prefix: str, topic: str, max_records: int
-) -> AsyncIterator[Sequence[Record]]:
+    consumer: AIOKafkaConsumer, topic: str, max_records: int, start: Mapping[int, int]
+) -> AsyncIterator[Sequence[ConsumerRecord]]:
     await consumer.start()
     async with asyncio.timeout(SILENCE_SECONDS):
-        numbers = await consumer._client._wait_on_metadata(prefix + topic)
-        partitions = [TopicPartition(prefix + topic, number) for number in sorted(numbers)]
+        numbers = await consumer._client._wait_on_metadata(topic)
+        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         consumer.assign(partitions)
-        starts = await consumer.beginning_offsets(partitions)
+        first = await consumer.beginning_offsets(partitions)
+        starts = {each: max(first[each], start.get(each.partition, 0)) for each in partitions}
         ends = await consumer.end_offsets(partitions)
     for partition in partitions:
         consumer.seek(partition, starts[partition])
@@ -369,7 +371,7 @@ async def _replay(
         if silent > SILENCE_SECONDS:
             raise Unavailable("Kafka fell silent in the middle of a replay")
         records = [
-            _record(raw, topic)
+            raw
             for partition, batch in batches.items()
             for raw in batch
             if raw.offset < ends[partition]

@@ -10,7 +10,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from schemas.topics import COMPACTION_LAG_MS, Topic
 from services.runtime.errors import Unavailable
 from services.runtime.log import BatchHandler, Entry, Record, Redeliver, StopConsuming, sqlite_file
 from services.runtime.log.sqlite_writer import Writer
+from services.runtime.sqlite_rewrite import rewrite
 
 T = TypeVar("T")
 
@@ -96,14 +97,14 @@ class SqliteLog:
                 subscription.wake()
 
     async def replay(
-        self, topic: str, *, max_records: int = 500
+        self, topic: str, *, max_records: int = 500, start: Mapping[int, int] | None = None
     ) -> AsyncIterator[Sequence[Record]]:
         """All records from the start to the end as it stood at the call. Raises Unavailable."""
         end = await self.read(lambda connection: sqlite_file.end_offset(connection, topic))
-        start = 0
-        while records := await self.read_records(topic, start, max_records, end):
+        position = (start or {}).get(0, 0)
+        while records := await self.read_records(topic, position, max_records, end):
             yield records
-            start = records[-1].offset + 1
+            position = records[-1].offset + 1
 
     async def ready(self) -> bool:
         """Whether the file can be read now."""
@@ -127,6 +128,16 @@ class SqliteLog:
             deleted += swept.deleted
             start = swept.next_offset
         return deleted
+
+    async def erase(self, key: bytes) -> None:
+        """Have no byte left of what lies under a key before its last null value, on every topic.
+
+        The file is written anew: while that lasts (a minute for some gigabytes) nobody's writes
+        come through. Raises Unavailable.
+        """
+        writer, _ = await self._opened()
+        await writer.run(lambda connection: sqlite_file.erase(connection, key))
+        await asyncio.to_thread(rewrite, self._path)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do a short piece of reading. Raises Unavailable."""

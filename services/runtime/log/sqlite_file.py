@@ -72,6 +72,8 @@ def connect(path: Path) -> sqlite3.Connection:
         # FULL syncs the write-ahead log at each commit: what was acknowledged survives a crash.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        # What a compaction drops is overwritten: a note may have been expunged.
+        connection.execute("PRAGMA secure_delete = ON")
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'groups'").fetchone():
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
     except BaseException:
@@ -228,6 +230,19 @@ def sweep(connection: sqlite3.Connection, topic: str, start: int, older_than_ms:
             (*window, now - retention_ms),
         ).rowcount
     return Swept(deleted, first + WINDOW)
+
+
+def erase(connection: sqlite3.Connection, key: bytes) -> int:
+    """Delete all that lies under a key before its last null value, on every topic; how many went.
+
+    The null values stay, for whoever has not read them yet; and so does what came after the last.
+    """
+    return connection.execute(
+        "DELETE FROM records WHERE key = ? AND value IS NOT NULL AND offset < ("
+        "SELECT max(nulls.offset) FROM records AS nulls WHERE nulls.topic = records.topic "
+        "AND nulls.key = records.key AND nulls.value IS NULL)",
+        (key,),
+    ).rowcount
 
 
 def _dump(entry: Entry) -> str:

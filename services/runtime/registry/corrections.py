@@ -52,7 +52,7 @@ def begin(connection: sa.Connection, sent: CorrectionSubmission) -> BegunCorrect
     if revision is None:
         return Obstacle.UNKNOWN
     latest = connection.execute(
-        sa.select(revisions.c.kind, revisions.c.state, revisions.c.event).where(
+        sa.select(revisions.c.kind, revisions.c.correction, revisions.c.event).where(
             revisions.c.note_id == sent.note_id, revisions.c.revision == revision
         )
     ).one()
@@ -70,7 +70,9 @@ def begin(connection: sa.Connection, sent: CorrectionSubmission) -> BegunCorrect
         .order_by(corrections.c.correction.desc())
         .limit(1)
     ).first()
-    standing = made if made is not None and made.revision == revision else None
+    standing = None
+    if made is not None and (made.revision == revision or made.correction == latest.correction):
+        standing = made
     if standing is not None and standing.content_hash == sent.content_hash:
         return BegunCorrection(
             outcome=IngestOutcome.DUPLICATE,
@@ -78,7 +80,7 @@ def begin(connection: sa.Connection, sent: CorrectionSubmission) -> BegunCorrect
             revision=revision,
             correction=standing.correction,
             state=State(standing.state),
-            waiting=_waiting(connection, sent.note_id, revision),
+            waiting=waiting(connection, sent.note_id),
         )
     if (
         sent.seen is not None
@@ -105,27 +107,34 @@ def begin(connection: sa.Connection, sent: CorrectionSubmission) -> BegunCorrect
         revision=revision,
         correction=number,
         state=State.PENDING,
-        waiting=_waiting(connection, sent.note_id, revision),
+        waiting=waiting(connection, sent.note_id),
     )
 
 
-def newer(connection: sa.Connection, keys: Iterable[Key]) -> list[Pending]:
-    """The standing corrections of these notes that are newer than all that `keys` has of them."""
-    known: dict[UUID, Key] = {}
-    for key in keys:
-        known[key.note_id] = max(known.get(key.note_id, key), key)
-    latest = connection.execute(
+def newest_keys(connection: sa.Connection, note_ids: Iterable[UUID]) -> list[Key]:
+    """The newest state of each of these notes: the latest revision, or its last correction."""
+    rows = connection.execute(
         sa.select(
-            corrections.c.note_id,
-            corrections.c.revision,
-            sa.func.max(corrections.c.correction).label("correction"),
+            notes.c.id,
+            notes.c.revision,
+            sa.func.coalesce(sa.func.max(corrections.c.correction), 0),
         )
-        .join_from(notes, corrections, _of_the_latest_revision())
-        .where(notes.c.id.in_(list(known)))
-        .group_by(corrections.c.note_id, corrections.c.revision)
+        .join_from(notes, corrections, _of_the_latest_revision(), isouter=True)
+        .where(notes.c.id.in_(list(note_ids)))
+        .group_by(notes.c.id, notes.c.revision)
     )
-    found = [key for key in (Key(*row) for row in latest) if key > known[key.note_id]]
-    return events(connection, found)
+    return [Key(*row) for row in rows]
+
+
+def newest(connection: sa.Connection, note_id: UUID, revision: int) -> bytes | None:
+    """The event of the last correction of that revision; None where there is none."""
+    event: bytes | None = connection.scalar(
+        sa.select(corrections.c.event)
+        .where(corrections.c.note_id == note_id, corrections.c.revision == revision)
+        .order_by(corrections.c.correction.desc())
+        .limit(1)
+    )
+    return event
 
 
 def pending(older_than: datetime, limit: int) -> sa.Select[Any]:
@@ -161,10 +170,20 @@ def events(connection: sa.Connection, keys: Sequence[Key]) -> list[Pending]:
 
 
 def standing(connection: sa.Connection, after: UUID | None, limit: int) -> list[CorrectionRow]:
-    """The latest correction of each note's latest revision, by note id."""
+    """The correction in force of each corrected note, by note id."""
     latest = (
         sa.select(corrections.c.note_id, sa.func.max(corrections.c.correction).label("correction"))
-        .join_from(notes, corrections, _of_the_latest_revision())
+        .join_from(notes, revisions, _latest_revision())
+        .join(
+            corrections,
+            sa.and_(
+                corrections.c.note_id == notes.c.id,
+                sa.or_(
+                    corrections.c.revision == notes.c.revision,
+                    corrections.c.correction == revisions.c.correction,
+                ),
+            ),
+        )
         .group_by(corrections.c.note_id)
         .order_by(corrections.c.note_id)
         .limit(limit)
@@ -200,13 +219,11 @@ def this_correction() -> sa.ColumnElement[bool]:
     )
 
 
-def _waiting(connection: sa.Connection, note_id: UUID, revision: int) -> tuple[Pending, ...]:
-    """What of this revision may be missing in the log, in the order in which it was made."""
+def waiting(connection: sa.Connection, note_id: UUID) -> tuple[Pending, ...]:
+    """What of this note may be missing in the log, in the order in which it was made."""
     first = connection.execute(
         sa.select(revisions.c.note_id, revisions.c.revision, revisions.c.event).where(
-            revisions.c.note_id == note_id,
-            revisions.c.revision == revision,
-            revisions.c.state == State.PENDING,
+            revisions.c.note_id == note_id, revisions.c.state == State.PENDING
         )
     )
     later = connection.execute(
@@ -215,16 +232,15 @@ def _waiting(connection: sa.Connection, note_id: UUID, revision: int) -> tuple[P
             corrections.c.revision,
             corrections.c.event,
             corrections.c.correction,
-        )
-        .where(
-            corrections.c.note_id == note_id,
-            corrections.c.revision == revision,
-            corrections.c.state == State.PENDING,
-        )
-        .order_by(corrections.c.correction)
+        ).where(corrections.c.note_id == note_id, corrections.c.state == State.PENDING)
     )
-    return tuple(Pending(*row) for row in (*first, *later))
+    found = [Pending(*row) for row in (*first, *later)]
+    return tuple(sorted(found, key=lambda each: each.key))
 
 
 def _of_the_latest_revision() -> sa.ColumnElement[bool]:
     return sa.and_(corrections.c.note_id == notes.c.id, corrections.c.revision == notes.c.revision)
+
+
+def _latest_revision() -> sa.ColumnElement[bool]:
+    return sa.and_(revisions.c.note_id == notes.c.id, revisions.c.revision == notes.c.revision)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from schemas.answers import IngestOutcome, State
 from schemas.events import CorrectionTags, Kind, NoteEvent
+from schemas.note import Note
 
 
 class Key(NamedTuple):
@@ -81,7 +82,7 @@ class Pending:
 
 
 class Obstacle(StrEnum):
-    """Why a correction cannot be begun."""
+    """Why a correction or a revision cannot be begun."""
 
     UNKNOWN = "unknown"
     """Nobody submitted such a note."""
@@ -89,6 +90,8 @@ class Obstacle(StrEnum):
     """The post took the note back."""
     MOVED = "moved"
     """The note is no longer in a state that the reader had seen."""
+    OTHER = "other"
+    """The new revision bears another note's post or reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class BegunCorrection:
     """What the registry made of a correction: accepted, or a duplicate of the standing one.
 
     `waiting` is all of this note that may be missing in the log, in the order in which it must be
-    written: the revision, then its corrections.
+    written: each revision, then its corrections.
     """
 
     outcome: IngestOutcome
@@ -128,6 +131,77 @@ class BegunCorrection:
     def key(self) -> Key:
         """The state that this is about."""
         return Key(self.note_id, self.revision, self.correction)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionSubmission:
+    """A change of a note by its post, as ingest made it; the registry gives it its number.
+
+    `note` is the whole note as rectified, None where it is withdrawn. `defaulted` names fields
+    that the sender guessed: they stay as they are. `seen` as for a correction.
+    """
+
+    note_id: UUID
+    event_id: UUID
+    at: datetime
+    note: Note | None = None
+    content_hash: str = ""
+    defaulted: frozenset[str] = frozenset()
+    major: bool = True
+    trace: str | None = None
+    seen: frozenset[tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BegunRevision:
+    """What the registry made of a new revision: accepted, or a duplicate of the latest one.
+
+    `waiting` as for a correction; `dropped` is the number of the correction that no longer stands.
+    """
+
+    outcome: IngestOutcome
+    note_id: UUID
+    revision: int
+    state: State
+    waiting: tuple[Pending, ...] = ()
+    dropped: int = 0
+
+    @property
+    def key(self) -> Key:
+        """The revision that this is about."""
+        return Key(self.note_id, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """A revision in a note's history: its state, when it was received, and its event."""
+
+    state: State
+    at: datetime
+    event: NoteEvent
+
+
+class CitationRow(NamedTuple):
+    """A reference that a note cites (`kind`: cites or replies_to), and the note meant by it."""
+
+    kind: str
+    reference: str
+    note_id: UUID | None
+
+
+class CitingRow(NamedTuple):
+    """A note that cites another one."""
+
+    kind: str
+    note_id: UUID
+
+
+class MissingRow(NamedTuple):
+    """A reference that no note has, with the notes of that post that cite it."""
+
+    post: str
+    reference: str
+    cited_by: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +232,17 @@ class ReceiptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginalRow:
+    """The document that a revision was read from: its address (SHA-256 of its bytes), its name as
+    the sender had it, its type and size."""
+
+    sha256: str
+    name: str
+    media_type: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetterRow:
     """A record that can never succeed: where it stood, who gave it up and why, and its bytes."""
 
@@ -168,13 +253,68 @@ class DeadLetterRow:
     key: bytes | None = None
     value: bytes | None = None
     headers: Mapping[str, bytes] = field(default_factory=dict)
+    again: bool = False
+    """It was parked before, under the same origin, and has been replayed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedRow(DeadLetterRow):
-    """A dead letter as the registry keeps it, with the note it seems to be about."""
+    """A dead letter as the registry keeps it, with the note it seems to be about.
+
+    `returns` below `replays`: it has been replayed and not been parked again since.
+    """
 
     id: int = 0
     note_id: UUID | None = None
     revision: int | None = None
     replayed_at: datetime | None = None
+    replays: int = 0
+    returns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """A dead letter without its bytes, of which there are `size` (None: a null value).
+
+    `note_state` is that of the revision it is about, where the registry knows one.
+    """
+
+    id: int
+    origin: str
+    service: str
+    reason: str
+    at: datetime
+    note_id: UUID | None
+    revision: int | None
+    replays: int
+    returns: int
+    replayed_at: datetime | None
+    size: int | None
+    note_state: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant; None: any. `reason` is a part of it, in any case."""
+
+    service: str | None = None
+    reason: str | None = None
+    note_id: UUID | None = None
+    replayed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpungedRow:
+    """An entry of the journal of expunged notes, which names no content.
+
+    Events of the note received until `until` are not to come back; one sent again later is another
+    note under the same id.
+    """
+
+    id: int
+    note_id: UUID
+    at: datetime
+    reason: str
+    until: datetime
+    forgotten_at: datetime | None
+    finished_at: datetime | None

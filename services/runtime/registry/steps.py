@@ -19,7 +19,7 @@ def of(history: Iterable[Any], letters: Iterable[Any]) -> list[TraceStep]:
     """The steps in the order of time.
 
     In: revisions and corrections (`revision`, `correction`, `kind`, `state`, `received_at`,
-    `indexed_at`) and dead letters (`at`, `service`, `reason`).
+    `indexed_at`) and dead letters (`at`, `service`, `reason`, `replays`).
     """
     found: list[TraceStep] = []
     for row in history:
@@ -38,7 +38,15 @@ def of(history: Iterable[Any], letters: Iterable[Any]) -> list[TraceStep]:
                 )
             )
     found.extend(
-        TraceStep(step="parked", at=row.at, detail=f"Mise de côté ({row.service}) : {row.reason}")
+        TraceStep(
+            step="parked",
+            at=row.at,
+            detail=f"Mise de côté ({row.service}) : {row.reason}{_replays(row.replays)}",
+        )
         for row in letters
     )
     return sorted(found, key=lambda step: step.at)
+
+
+def _replays(count: int) -> str:
+    return f" (relancée {count} fois)" if count else ""

@@ -1,7 +1,8 @@
 """What services ask of the registry: begin a note, mark where it is, park, say where it stands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,22 +13,34 @@ from sqlalchemy.exc import DatabaseError
 from schemas.answers import IngestOutcome, State, TraceStep
 from schemas.events import Kind, NoteEvent, decode, encode
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.registry import citations as citing
 from services.runtime.registry import corrections as correcting
-from services.runtime.registry import migrate, steps
+from services.runtime.registry import expunging, letters, migrate, of_a_post, revising, steps
+from services.runtime.registry import originals as original_rows
 from services.runtime.registry.database import Database
 from services.runtime.registry.letters import correction_of, from_row, to_row
 from services.runtime.registry.rows import (
     Begun,
     BegunCorrection,
+    BegunRevision,
+    CitationRow,
+    CitingRow,
     CorrectionRow,
     CorrectionSubmission,
     DeadLetterRow,
+    ExpungedRow,
     Key,
+    LetterFilter,
+    LetterRow,
     Mark,
+    MissingRow,
     Obstacle,
+    OriginalRow,
     ParkedRow,
     Pending,
     ReceiptRow,
+    RevisionRow,
+    RevisionSubmission,
     Submission,
 )
 from services.runtime.registry.tables import (
@@ -37,6 +50,7 @@ from services.runtime.registry.tables import (
     notes,
     revisions,
 )
+from services.runtime.sqlite_rewrite import rewrite
 
 PENDING_BYTES = 16 * 1024 * 1024
 """Events handed to the relay at once: two of the longest notes, or thousands of usual ones."""
@@ -101,6 +115,7 @@ class Registry:
             fresh = [_revision_row(firsts[each]) for each in sorted(created)]
             if fresh:
                 connection.execute(sa.insert(revisions), fresh)
+                citing.keep(connection, (firsts[each].event for each in sorted(created)))
             kept = _latest(connection, list(firsts))
         begun: list[Begun] = []
         for submission in submissions:
@@ -120,17 +135,29 @@ class Registry:
         with self._database.writing() as connection:
             return correcting.begin(connection, sent)
 
+    def begin_revision(self, sent: RevisionSubmission) -> BegunRevision | Obstacle:
+        """Keep a rectification or a withdrawal as the note's next revision; or what is against it.
+
+        Of two at once that were made of the same state, one is kept.
+        """
+        with self._database.writing() as connection:
+            return revising.begin(connection, sent)
+
     def mark_received(self, keys: Sequence[Key]) -> list[Pending]:
         """The log has these states, each written as the latest of its note: no longer pending.
 
-        Returned are newer corrections of the same notes, where `keys` lacks them: those notes'
+        Returned are the newest states of the same notes, where `keys` lacks them: those notes'
         states stay as they are, as the latest event in the log must be the newest state. The
         caller writes what is returned and asks again with its keys too.
         """
         if not keys:
             return []
         with self._database.writing() as connection:
-            later = correcting.newer(connection, keys)
+            known: dict[UUID, Key] = {}
+            for key in keys:
+                known[key.note_id] = max(known.get(key.note_id, key), key)
+            newest = correcting.newest_keys(connection, known)
+            later = _events(connection, [key for key in newest if key > known[key.note_id]])
             unsettled = {each.note_id for each in later}
             settled = [key for key in keys if key.note_id not in unsettled]
             rows = [
@@ -248,21 +275,35 @@ class Registry:
             )
             if gone.rowcount:
                 connection.execute(
-                    sa.delete(notes).where(
-                        notes.c.id == key.note_id,
-                        ~sa.exists().where(revisions.c.note_id == notes.c.id),
+                    sa.delete(corrections).where(
+                        corrections.c.note_id == key.note_id,
+                        corrections.c.revision == key.revision,
+                        corrections.c.state == State.PENDING,
                     )
+                )
+                left = sa.select(sa.func.max(revisions.c.revision)).where(
+                    revisions.c.note_id == key.note_id
+                )
+                latest = connection.scalar(left)
+                this = notes.c.id == key.note_id
+                connection.execute(
+                    sa.delete(notes).where(this)
+                    if latest is None
+                    else sa.update(notes).where(this).values(revision=latest)
                 )
 
     def park(self, letter: DeadLetterRow) -> bool:
         """Keep a dead letter, once however often it comes; False when it was there already.
 
         The revision or correction it is about, where its bytes say so, becomes parked unless it is
-        indexed.
+        indexed. One that was replayed and comes again is the same letter, with its latest reason.
+        Nothing is kept of an expunged note.
         """
         row = to_row(letter)
         correction = correction_of(letter)
         with self._database.writing() as connection:
+            if expunging.bars(connection, letter):
+                return False
             added = connection.execute(
                 self._insert(dead_letters)
                 .values(row)
@@ -270,6 +311,8 @@ class Registry:
                 .returning(dead_letters.c.id)
             ).first()
             if added is None:
+                if letter.again:
+                    letters.returned(connection, row)
                 return False
             if row["note_id"] is not None and row["revision"] is not None:
                 table = corrections if correction else revisions
@@ -296,6 +339,90 @@ class Registry:
             query = query.where(dead_letters.c.id < before)
         with self._database.reading() as connection:
             return [from_row(row) for row in connection.execute(query).mappings()]
+
+    def letters(
+        self,
+        wanted: LetterFilter,
+        limit: int = 50,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        standing: bool = False,
+    ) -> list[LetterRow]:
+        """Dead letters that fit, without their bytes, as `registry.letters.page` says."""
+        with self._database.reading() as connection:
+            return letters.page(
+                connection, wanted, limit=limit, before=before, after=after, standing=standing
+            )
+
+    def letter(self, number: int) -> tuple[LetterRow, ParkedRow] | None:
+        """The dead letter of that number, in short and whole; None where there is none."""
+        with self._database.reading() as connection:
+            return letters.one(connection, number)
+
+    def mark_replayed(self, number: int, at: datetime) -> None:
+        """That dead letter is about to be written to its topic again."""
+        with self._database.writing() as connection:
+            letters.replayed(connection, number, at)
+
+    def mark_returned(self, number: int) -> None:
+        """The replay of that dead letter came to nothing: it is parked as before."""
+        with self._database.writing() as connection:
+            letters.came_back(connection, number)
+
+    def newest(self, note_id: UUID) -> Pending | None:
+        """The newest state of that note, with its event; None for a note that is not known."""
+        with self._database.reading() as connection:
+            found = _events(connection, correcting.newest_keys(connection, [note_id]))
+        return found[0] if found else None
+
+    def knows(self, note_id: UUID) -> bool:
+        """Whether there is a row of that note, or a dead letter of it."""
+        with self._database.reading() as connection:
+            return expunging.knows(connection, note_id)
+
+    def own_originals(self, note_id: UUID) -> list[str]:
+        """The addresses of the note's original documents that no other note has too."""
+        with self._database.reading() as connection:
+            return expunging.own_originals(connection, note_id)
+
+    def expunge(self, note_id: UUID, reason: str, at: datetime) -> ExpungedRow:
+        """Delete every row of that note, and enter it in the journal; the entry.
+
+        One that is in the journal unfinished is taken up again. Rows are deleted, not their bytes:
+        see `erase`.
+        """
+        with self._database.writing() as connection:
+            return expunging.begin(connection, note_id, reason, at)
+
+    def expunged(self, note_id: UUID) -> ExpungedRow | None:
+        """The latest journal entry about that note; None where it was never expunged."""
+        with self._database.reading() as connection:
+            return expunging.latest(connection, note_id)
+
+    def barred(self, note_ids: Collection[UUID]) -> Mapping[UUID, datetime]:
+        """Of these notes, the expunged ones: events received until that moment must not return."""
+        with self._database.reading() as connection:
+            return expunging.barred(connection, note_ids)
+
+    def mark_forgotten(self, note_id: UUID, number: int, at: datetime) -> None:
+        """The null value of that expunging has been through the whole pipeline."""
+        with self._database.writing() as connection:
+            expunging.mark(connection, note_id, number, "forgotten_at", at)
+
+    def mark_erased(self, note_id: UUID, number: int, at: datetime) -> None:
+        """That expunging is finished."""
+        with self._database.writing() as connection:
+            expunging.mark(connection, note_id, number, "finished_at", at)
+
+    def erase(self) -> None:
+        """Have nothing left of deleted rows in the file, where the registry is one in SQLite.
+
+        PostgreSQL does so by itself in time, or at once by VACUUM FULL, which is its
+        administrator's to run. Nobody can write meanwhile. Raises Unavailable.
+        """
+        if self._database.is_sqlite:
+            rewrite(Path(str(self._database.url.database)))
 
     def receipt(self, note_id: UUID) -> ReceiptRow | None:
         """Where the latest revision of that note stands; None for a note never begun."""
@@ -350,12 +477,17 @@ class Registry:
                 .where(corrections.c.note_id == note_id)
                 .order_by(corrections.c.correction)
             ).all()
-            letters = connection.execute(
-                sa.select(dead_letters.c.at, dead_letters.c.service, dead_letters.c.reason)
+            parked = connection.execute(
+                sa.select(
+                    dead_letters.c.at,
+                    dead_letters.c.service,
+                    dead_letters.c.reason,
+                    dead_letters.c.replays,
+                )
                 .where(dead_letters.c.note_id == note_id)
                 .order_by(dead_letters.c.id)
             ).all()
-        return steps.of([*history, *corrected], letters)
+        return steps.of([*history, *corrected], parked)
 
     def revision(self, note_id: UUID, revision: int) -> NoteEvent | None:
         """The event that made that revision, with the whole note; None where there is none."""
@@ -367,13 +499,73 @@ class Registry:
             )
         return None if event is None else decode(NoteEvent, event)
 
+    def history(
+        self, note_id: UUID, before: int | None = None, limit: int = 21
+    ) -> list[RevisionRow]:
+        """The revisions of a note, newest first; `before` a number for the page after.
+
+        Empty for a note that is not known. The events are whole: ask for few at once.
+        """
+        with self._database.reading() as connection:
+            return revising.history(connection, note_id, before, limit)
+
+    def citations(
+        self, note_id: UUID, limit: int = 100
+    ) -> tuple[list[CitationRow], list[CitingRow]]:
+        """What the note cites, in its own order, and what cites it; at most `limit` of each."""
+        with self._database.reading() as connection:
+            return citing.of(connection, note_id, limit), citing.to(connection, note_id, limit)
+
+    def missing(
+        self, post: str | None = None, after: tuple[str, str] | None = None, limit: int = 50
+    ) -> list[MissingRow]:
+        """The references that notes cite and no note has, by citing post and reference.
+
+        A page of at most `limit`; `after` the last post and reference of the page before. Only
+        what the notes of `post` cite where one is given.
+        """
+        with self._database.reading() as connection:
+            return citing.missing(connection, post, after, limit)
+
     def corrections(self, after: UUID | None = None, limit: int = 200) -> list[CorrectionRow]:
-        """The standing correction of each corrected note, in the order of note ids.
+        """The correction in force of each corrected note, in the order of note ids.
 
         A page of at most `limit`; `after` the last id of the page before.
         """
         with self._database.reading() as connection:
             return correcting.standing(connection, after, limit)
+
+    def of_post(
+        self,
+        post: str,
+        *,
+        states: Collection[State] = (),
+        reference: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[ReceiptRow]:
+        """Where that post's notes stand, in the order of their references.
+
+        A page of at most `limit`; `after` the last reference of the page before. Only those in one
+        of `states` where any is given, only the one with `reference` where that is.
+        """
+        with self._database.reading() as connection:
+            return of_a_post.page(
+                connection, post, states=states, reference=reference, after=after, limit=limit
+            )
+
+    def keep_original(self, key: Key, original: OriginalRow) -> None:
+        """Note which document that revision was read from; the first one that was noted stays.
+
+        Changes nothing where there is no such revision.
+        """
+        with self._database.writing() as connection:
+            original_rows.keep(connection, key, original)
+
+    def original(self, note_id: UUID) -> OriginalRow | None:
+        """The document that the note's latest revision was read from; None where there is none."""
+        with self._database.reading() as connection:
+            return original_rows.latest(connection, note_id)
 
     def _insert(self, table: sa.Table) -> Any:
         return (sqlite if self._database.is_sqlite else postgresql).insert(table)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -61,6 +62,8 @@ notes = Table(
     Column("post", String(64), nullable=False),
     Column("reference", String(200), nullable=False),
     Column("revision", Integer, nullable=False, comment="the latest one; its row holds the state"),
+    Index("ix_notes_post_reference", "post", "reference"),
+    Index("ix_notes_reference", "reference"),
 )
 
 revisions = Table(
@@ -81,6 +84,13 @@ revisions = Table(
     Column("indexed_at", UtcDateTime),
     Column("parked_at", UtcDateTime),
     Column("parked_reason", Text),
+    Column(
+        "correction",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the one made before that this revision keeps in force; 0: none",
+    ),
 )
 
 IS_PENDING = "state = 'pending'"
@@ -122,6 +132,33 @@ Index(
     postgresql_where=text(IS_PENDING),
 )
 
+originals = Table(
+    "originals",
+    metadata,
+    Column("note_id", Uuid, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String(64), nullable=False, index=True, comment="of its bytes: its address"),
+    Column("name", String(500), nullable=False, comment="as the sender's file had it"),
+    Column("media_type", String(200), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    ForeignKeyConstraint(
+        ["note_id", "revision"], ["revisions.note_id", "revisions.revision"], ondelete="CASCADE"
+    ),
+)
+
+citations = Table(
+    "citations",
+    metadata,
+    Column("note_id", Uuid, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("reference", String(200), nullable=False, index=True, comment="as the note writes it"),
+    ForeignKeyConstraint(
+        ["note_id", "revision"], ["revisions.note_id", "revisions.revision"], ondelete="CASCADE"
+    ),
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -142,5 +179,36 @@ dead_letters = Table(
     Column("note_id", Uuid, index=True, comment="read from the bytes where they say it"),
     Column("revision", Integer),
     Column("replayed_at", UtcDateTime),
+    Column(
+        "replays",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="how often it was written to its topic again",
+    ),
+    Column(
+        "returns",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="which of these replays was parked again; less than replays: not yet, if ever",
+    ),
     UniqueConstraint("origin", "fingerprint"),
+)
+
+expunged = Table(
+    "expunged",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("note_id", Uuid, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False, comment="as the administrator gave it"),
+    Column(
+        "until",
+        UtcDateTime,
+        nullable=False,
+        comment="events of the note received by then are not to come back",
+    ),
+    Column("forgotten_at", UtcDateTime, comment="the null value has been all the way"),
+    Column("finished_at", UtcDateTime, comment="the bytes are gone too"),
 )

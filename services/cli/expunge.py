@@ -1,0 +1,52 @@
+"""`valise expunge`: a note that must not be here leaves every store."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from services.cli import client
+from services.cli.labels import moment
+from services.cli.trace import identify
+
+PATIENCE_SECONDS = 3600.0
+"""Files of some gigabytes are rewritten; the answer comes when that is done."""
+
+
+def expunge(
+    note: Annotated[str, typer.Argument(metavar="ID", help="Identifiant, ou poste/référence.")],
+    reason: Annotated[
+        str, typer.Option(help="Pourquoi, pour le registre des expurgations : rien de la note.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Sans demander confirmation.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="La réponse du service, en JSON.")
+    ] = False,
+) -> None:
+    """Expurge une note : journal, registre, index, originaux, mises à l'écart. Sans retour.
+
+    Interrompue, la commande se relance et achève. Sort en 1 si tout n'est pas encore effacé.
+    """
+    wanted = identify(note)
+    if not yes:
+        typer.confirm(f"Expurger la note {wanted} ? Rien n'en restera", abort=True)
+    answer = client.post(
+        f"/api/v1/notes/{wanted}/expunge", body={"reason": reason}, patience=PATIENCE_SECONDS
+    )
+    if answer.status_code not in (200, 202):
+        typer.echo(client.detail(answer), err=True)
+        raise typer.Exit(1)
+    done = answer.json()
+    finished = done["finished_at"] is not None
+    if as_json:
+        typer.echo(json.dumps(done, ensure_ascii=False))
+    elif finished:
+        typer.echo(f"expurgée le {moment(done['finished_at'])}  {done['id']}")
+    else:
+        typer.echo(
+            f"{done['id']} n'est plus consultable, mais ses octets ne sont pas encore tous "
+            "effacés (classify est arrêté ou en retard) : relancer la commande",
+            err=True,
+        )
+    if not finished:
+        raise typer.Exit(1)

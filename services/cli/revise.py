@@ -1,0 +1,122 @@
+"""`valise rectify` and `valise withdraw`: a post changes a note that it has sent.
+
+A text file gives the new subject and body; everything else stays as it is. A JSON file is the whole
+note, as the API takes it. Rectifying a withdrawn note brings it back.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from services.cli import client
+from services.cli.submit import TEXT_ENDINGS
+from services.cli.trace import identify
+from services.runtime import text_files
+
+NoteArgument = Annotated[str, typer.Argument(metavar="ID", help="Identifiant, ou poste/référence.")]
+AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]
+
+
+def rectify(
+    file: Annotated[Path, typer.Argument(help="Texte, Markdown ou JSON.")],
+    note: Annotated[str, typer.Option(metavar="ID", help="Identifiant, ou poste/référence.")],
+    minor: Annotated[
+        bool,
+        typer.Option(
+            "--minor", help="Rectification mineure : la correction d'un lecteur reste en vigueur."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rectifie une note déjà transmise, ou rétablit une note retirée."""
+    address = _address(note)
+    shown = _shown(address)
+    try:
+        if file.suffix.lower() == ".json":
+            body, defaulted = json.loads(file.read_bytes()), False
+        elif file.suffix.lower() in TEXT_ENDINGS:
+            body, defaulted = _from_text(file, note, shown)
+        else:
+            known = ", ".join((*TEXT_ENDINGS, ".json"))
+            raise typer.BadParameter(f"format non pris en charge (acceptés : {known})")
+    except (OSError, ValueError) as error:
+        typer.echo(f"{file} : {error}", err=True)
+        raise typer.Exit(1) from None
+    headers = {"If-Match": shown.headers["ETag"]}
+    if defaulted:
+        headers["Valise-Defaulted"] = "date"
+    parameters = {"major": "false"} if minor else {}
+    answer = _send("PUT", address, params=parameters, headers=headers, json=body)
+    _say(answer, "rectifiée", as_json)
+
+
+def withdraw(note: NoteArgument, as_json: AsJson = False) -> None:
+    """Retire une note : elle ne se trouve plus, ni ne se lit. « valise rectify » la rétablit."""
+    address = _address(note)
+    shown = _shown(address)
+    if shown.status_code == 410:
+        typer.echo(client.detail(shown), err=True)
+        raise typer.Exit(1)
+    answer = _send("DELETE", address, headers={"If-Match": shown.headers["ETag"]})
+    _say(answer, "retirée", as_json)
+
+
+def _address(note: str) -> str:
+    return f"/api/v1/notes/{identify(note)}"
+
+
+def _shown(address: str) -> httpx.Response:
+    """The note as it can be read (200), or that it is withdrawn (410), with its ETag."""
+    shown = client.get(address)
+    if shown.status_code not in (200, 410) or "ETag" not in shown.headers:
+        typer.echo(client.detail(shown), err=True)
+        raise typer.Exit(1)
+    return shown
+
+
+def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, Any], bool]:
+    """The note with the file's subject and body, and whether its date is a guess.
+
+    Raises ValueError and OSError where the file cannot be read.
+    """
+    text = text_files.read(file)
+    said = {"subject": text.subject, "body": text.body}
+    if shown.status_code == 200:
+        return shown.json()["note"] | said, False
+    post, slash, reference = note.partition("/")
+    if not slash:
+        raise typer.BadParameter(
+            "pour rétablir une note retirée avec un texte, la désigner par « poste/référence »"
+        )
+    # The service keeps the date that the note had.
+    today = datetime.now(UTC).date().isoformat()
+    return {"post": post, "reference": reference, "date": today} | said, True
+
+
+def _send(method: str, address: str, **request: Any) -> httpx.Response:
+    try:
+        with client.client() as http:
+            answer = http.request(method, address, **request)
+    except httpx.TransportError as error:
+        raise client.unreachable(error) from None
+    if answer.status_code >= 500:
+        raise client.Unreachable(f"le service répond en erreur : {client.detail(answer)}")
+    if answer.status_code not in (200, 202):
+        typer.echo(client.detail(answer), err=True)
+        raise typer.Exit(1)
+    return answer
+
+
+def _say(answer: httpx.Response, done: str, as_json: bool) -> None:
+    receipt = answer.json()
+    if as_json:
+        typer.echo(json.dumps(receipt, ensure_ascii=False))
+        return
+    said = done if receipt["outcome"] == "accepted" else f"déjà {done}"
+    typer.echo(f"note {said}  {receipt['id']} · révision {receipt['revision']}")
+    for warning in receipt["warnings"]:
+        typer.echo(f"  attention : {warning}")

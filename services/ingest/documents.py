@@ -1,0 +1,142 @@
+"""From what was read in a document, and what its sender says of it, to a note.
+
+The sender's metadata win over the document's own header, which wins over what can be guessed: the
+title from the text, the reference from the file's name. Nobody guesses a date or a post here; a
+field that the sender guessed (`Valise-Defaulted`) gives way to the header.
+"""
+
+import json
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from schemas.answers import DocumentRead, Problem
+from schemas.note import MAX_SUBJECT, normalise_line
+from services.ingest.accept import Accepted, Refused, accept, invalid, read_object
+from services.ingest.formats import Document, Unreadable
+from services.runtime.problems import problem
+
+OF_ONE = ("reference", "subject", "body")
+"""What can be said of one document, not of several at once."""
+
+NEEDED = {
+    "post": "le document ne dit pas quel poste l'envoie : le donner dans les métadonnées",
+    "date": "le document ne dit pas sa date : la donner dans les métadonnées",
+}
+_TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Document illisible"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One document of a file: what was read in it (None: nothing), and what became of it."""
+
+    name: str
+    found: Accepted | Problem
+    document: Document | None = None
+    read: DocumentRead | None = None
+
+
+def read_metadata(raw: bytes | None) -> dict[str, Any]:
+    """The fields in the metadata of a form; none without metadata. Raises Refused."""
+    if raw is None or not raw.strip():
+        return {}
+    text, _ = read_object(raw)
+    fields: dict[str, Any] = json.loads(text)  # once more: its numbers as they are written
+    return fields
+
+
+def readings(
+    documents: Sequence[Document | Unreadable],
+    metadata: Mapping[str, Any],
+    *,
+    now: datetime,
+    trace: str | None = None,
+    guessed: Set[str] = frozenset(),
+) -> list[Reading]:
+    """What became of each document of one file, in order.
+
+    `guessed` names the fields of the metadata that the sender guessed. Raises Refused where the
+    metadata say of several documents what only one can have.
+    """
+    if len(documents) > 1 and (wrong := [name for name in OF_ONE if name in metadata]):
+        raise Refused(
+            invalid(
+                [
+                    {"field": name, "detail": "ne vaut que pour un fichier d'un seul document"}
+                    for name in wrong
+                ]
+            )
+        )
+    taken: dict[str, str] = {}
+    found = []
+    for document in documents:
+        if isinstance(document, Unreadable):
+            said = problem(document.status, _TITLES.get(document.status), document.detail)
+            found.append(Reading(document.name, said))
+        else:
+            found.append(_reading(document, metadata, guessed, now, trace, taken))
+    return found
+
+
+def read_in(document: Document) -> DocumentRead:
+    """What was read in a document, as its sender is told."""
+    said = {name: text for name, text in document.fields.items() if name != "cites"}
+    known = {name: said[name] for name in DocumentRead.model_fields if name in said}
+    return DocumentRead(
+        **known | {"subject": document.subject},
+        cites=_cites(document),
+        attachments=document.attachments,
+    )
+
+
+def fields_of(document: Document) -> dict[str, Any]:
+    """The fields of a note that a document gives by itself: its text, and what its header says."""
+    fields: dict[str, Any] = {
+        "reference": PurePosixPath(document.name).stem,
+        "attachments": list(document.attachments),
+    }
+    fields |= {name: text for name, text in document.fields.items() if name != "cites"}
+    fields["cites"] = list(_cites(document))
+    return fields | {"subject": document.subject[:MAX_SUBJECT], "body": document.body}
+
+
+def _reading(
+    document: Document,
+    metadata: Mapping[str, Any],
+    guessed: Set[str],
+    now: datetime,
+    trace: str | None,
+    taken: dict[str, str],
+) -> Reading:
+    """The reading of a document; `taken` holds the references that names of files gave so far."""
+    own = fields_of(document)
+    stated = {name: value for name, value in metadata.items() if name not in guessed}
+    fields = dict(metadata) | own | stated
+    read = read_in(document)
+    missing = [
+        {"field": name, "detail": said} for name, said in NEEDED.items() if name not in fields
+    ]
+    if missing:
+        return Reading(document.name, invalid(missing), document, read)
+    if "reference" not in document.fields and "reference" not in stated:
+        first = taken.setdefault(normalise_line(str(fields["reference"])), document.name)
+        if first != document.name:
+            said = f"la référence tirée du nom du fichier est déjà celle de {first}"
+            return Reading(
+                document.name, invalid([{"field": "reference", "detail": said}]), document, read
+            )
+    defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
+    try:
+        raw = json.dumps(fields).encode()
+        return Reading(
+            document.name, accept(raw, now=now, trace=trace, defaulted=defaulted), document, read
+        )
+    except Refused as refusal:
+        return Reading(document.name, refusal.problem, document, read)
+
+
+def _cites(document: Document) -> tuple[str, ...]:
+    said = document.fields.get("cites", "").split(";")
+    return tuple(each.strip() for each in said if each.strip())

@@ -1,0 +1,132 @@
+"""Notes sent as files: read apart, submitted, their originals kept; one document or several."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeGuard
+
+from schemas.answers import IngestOutcome, LineAnswer, Problem
+from services.ingest import answers, outcomes
+from services.ingest.accept import Accepted
+from services.ingest.documents import Reading, read_metadata, readings
+from services.ingest.form import Form
+from services.ingest.formats.apart import extract_apart
+from services.ingest.many import CHUNK_LINES, Manner
+from services.ingest.submit import TooLarge, submit
+from services.runtime.errors import Unavailable
+from services.runtime.log import Log
+from services.runtime.originals import Originals
+from services.runtime.problems import problem
+from services.runtime.registry import Begun, OriginalRow, Registry, aside
+
+logger = logging.getLogger(__name__)
+
+NOT_KEPT = "le document d'origine n'est pas conservé par ce déploiement"
+PLAIN = "application/octet-stream"
+
+Result = Begun | TooLarge
+
+
+async def read_file(form: Form, manner: Manner) -> list[Reading]:
+    """What the documents in a form's file are as notes; at least one.
+
+    Raises Refused for metadata that are none, or that only one document can have, and Unavailable
+    where no process can be started to read it.
+    """
+    metadata = read_metadata(form.metadata)
+    try:
+        documents = await extract_apart(form.content, form.name, form.media_type)
+    except OSError as error:
+        raise Unavailable(f"no process to read the document: {error}") from error
+    return await asyncio.to_thread(
+        readings,
+        documents,
+        metadata,
+        now=datetime.now(UTC),
+        trace=manner.trace,
+        guessed=manner.defaulted,
+    )
+
+
+async def submit_documents(
+    registry: Registry, log: Log, originals: Originals | None, read: Sequence[Reading]
+) -> list[Result | Problem]:
+    """What became of these documents, in order: the log has all that are not in conflict, and the
+    store has their originals.
+
+    An original is kept after its note and before anyone is told: whoever hears nothing sends again
+    and gets both. Raises Unavailable.
+    """
+    good = [each.found.submission for each in read if isinstance(each.found, Accepted)]
+    results = iter(await submit(registry, log, good)) if good else iter(())
+    found: list[Result | Problem] = []
+    for each in read:
+        result = each.found if isinstance(each.found, Problem) else next(results)
+        if _taken(result) and originals is not None:
+            await _keep(registry, originals, result, each)
+        found.append(result)
+    return found
+
+
+async def answer_lines(
+    registry: Registry,
+    log: Log,
+    originals: Originals | None,
+    read: Sequence[Reading],
+    trace: str | None,
+) -> AsyncIterator[LineAnswer]:
+    """The answer to each of several documents; what comes after an outage is answered with 503."""
+    away: Problem | None = None
+    for at in range(0, len(read), CHUNK_LINES):
+        chunk = read[at : at + CHUNK_LINES]
+        results: Sequence[Result | Problem] = ()
+        if away is None:
+            try:
+                results = await submit_documents(registry, log, originals, chunk)
+            except Unavailable as error:
+                logger.warning("unavailable from document %d on: %s", at + 1, error.reason)
+                away = problem(503)
+        if away is not None:
+            results = [each.found if isinstance(each.found, Problem) else away for each in chunk]
+        for number, (each, result) in enumerate(zip(chunk, results, strict=True), start=at + 1):
+            yield _line(number, each, result, warnings(each, originals), trace)
+
+
+def warnings(reading: Reading, originals: Originals | None) -> tuple[str, ...]:
+    """What the sender of a document that is taken should know, in French."""
+    own = reading.found.warnings if isinstance(reading.found, Accepted) else ()
+    return own if originals is not None else (*own, NOT_KEPT)
+
+
+def _line(
+    number: int,
+    reading: Reading,
+    result: Result | Problem,
+    warned: tuple[str, ...],
+    trace: str | None,
+) -> LineAnswer:
+    if isinstance(result, Problem):
+        outcomes.refused(result, trace)
+        answer = answers.refused_line(number, result)
+    else:
+        assert isinstance(reading.found, Accepted)
+        answer = answers.line(number, result, Accepted(reading.found.submission, warned))
+    return answer.model_copy(update={"name": reading.name, "read": reading.read})
+
+
+def _taken(result: Result | Problem) -> TypeGuard[Begun]:
+    return isinstance(result, Begun) and result.outcome is not IngestOutcome.CONFLICT
+
+
+async def _keep(registry: Registry, originals: Originals, begun: Begun, reading: Reading) -> None:
+    assert reading.document is not None
+    document = reading.document
+    address = await asyncio.to_thread(originals.put, document.original)
+    row = OriginalRow(
+        sha256=address,
+        name=document.name.rpartition("/")[2][-500:] or "document",
+        media_type=document.media_type[:200] or PLAIN,
+        bytes=len(document.original),
+    )
+    await aside(registry.keep_original, begun.key, row)

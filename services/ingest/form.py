@@ -1,0 +1,91 @@
+"""A file and its metadata in the body of a request (`multipart/form-data`)."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from services.ingest.body import counted
+from services.runtime.problems import ProblemError
+
+FILE, METADATA = "file", "metadata"
+
+METADATA_BYTES = 64 * 1024
+"""Longest metadata: every field of a note but its text, at their usual lengths, takes a tenth."""
+
+OVERHEAD_BYTES = METADATA_BYTES + 16 * 1024
+"""What a body may have beside the file: the metadata, the headers of both parts, the boundaries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A file as it was sent: its bytes, its name and type as the sender says, its metadata (JSON,
+    None where there is none)."""
+
+    content: bytes
+    name: str
+    media_type: str | None
+    metadata: bytes | None
+
+
+async def read_form(request: Request, limit: int) -> Form:
+    """The form in the body, its file of at most `limit` bytes. Raises ProblemError.
+
+    400 for what is no such form, 413 before more than that is kept, 422 without a file or with
+    other parts than `file` and `metadata`.
+    """
+    parser = MultiPartParser(
+        request.headers,
+        counted(request, limit + OVERHEAD_BYTES),
+        max_files=2,
+        max_fields=1,
+        max_part_size=METADATA_BYTES,
+    )
+    # In memory: the bytes are needed whole, and there are no more of them than `limit`.
+    parser.spool_max_size = limit + OVERHEAD_BYTES
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, UnicodeError):
+        # KeyError: without a boundary.
+        raise ProblemError(
+            400,
+            "Formulaire illisible",
+            "Un formulaire « multipart/form-data » est attendu : une partie « file » (le "
+            "document) et, au besoin, une partie « metadata » (un objet JSON de 64 Ko au plus).",
+        ) from None
+    try:
+        others = sorted(set(form) - {FILE, METADATA})
+        file = form.get(FILE)
+        if others or not isinstance(file, UploadFile) or len(form.multi_items()) > len(form):
+            raise ProblemError(
+                422,
+                "Envoi refusé",
+                "Une partie « file » avec un nom de fichier est attendue, et au plus une partie "
+                "« metadata ».",
+                [{"field": FILE, "detail": "un fichier, et un seul, est attendu"}],
+            )
+        content = await file.read()
+        if len(content) > limit:
+            raise ProblemError(
+                413, detail=f"Le fichier dépasse la taille admise de {limit} octets."
+            )
+        return Form(
+            content, _name(file.filename or ""), file.content_type, await _bytes(form.get(METADATA))
+        )
+    finally:
+        await form.close()
+
+
+async def _bytes(part: UploadFile | str | None) -> bytes | None:
+    if part is None:
+        return None
+    if isinstance(part, str):
+        return part.encode("utf-8", "replace")
+    return await part.read(METADATA_BYTES)
+
+
+def _name(given: str) -> str:
+    """The file's name without the folders that some clients put before it."""
+    name = given.replace("\\", "/").rpartition("/")[2].strip()
+    return name.encode("utf-8", "replace").decode()[-200:] or "document"

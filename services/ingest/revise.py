@@ -1,0 +1,80 @@
+"""A post's changes of its notes: from a request to a new revision on the log.
+
+As for a submission: begun in the registry, written to the log, and only then said to be received.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from schemas.answers import State
+from services.ingest import outcomes
+from services.ingest.accept import content_hash, read_note, warnings
+from services.ingest.correct import states_seen
+from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
+from services.runtime.ids import uuid7
+from services.runtime.log import Log
+from services.runtime.registry import (
+    BegunRevision,
+    Obstacle,
+    Registry,
+    RevisionSubmission,
+    aside,
+)
+
+
+def read_rectification(
+    raw: bytes,
+    note_id: UUID,
+    *,
+    now: datetime,
+    if_match: str,
+    major: bool = True,
+    defaulted: frozenset[str] = frozenset(),
+) -> tuple[RevisionSubmission, tuple[str, ...]]:
+    """The rectified note in the bytes of a JSON body, as the registry takes it; what its sender
+    should know of it.
+
+    `now` is the time of receipt (aware), `if_match` the header of that name, `defaulted` the fields
+    that the sender guessed: they stay as they are. Raises Refused: 400 for no JSON, 422 for
+    no note.
+    """
+    note = read_note(raw)
+    sent = RevisionSubmission(
+        note_id=note_id,
+        event_id=uuid7(),
+        at=now,
+        note=note,
+        content_hash=content_hash(note, defaulted),
+        defaulted=defaulted,
+        major=major,
+        seen=states_seen(if_match),
+    )
+    return sent, () if "date" in defaulted else warnings(note, now)
+
+
+def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmission:
+    """The withdrawal of a note, as the registry takes it; `now` and `if_match` as above."""
+    return RevisionSubmission(note_id=note_id, event_id=uuid7(), at=now, seen=states_seen(if_match))
+
+
+async def revise(
+    registry: Registry, log: Log, sent: RevisionSubmission
+) -> BegunRevision | Obstacle | TooLarge:
+    """What became of this change; the log has it unless it met an obstacle.
+
+    Raises Unavailable within ANSWER_SECONDS when registry or log is away: a change that was begun
+    stays pending, and the relay, or the same change again, finishes it.
+    """
+    until = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    begun = await by(until, aside(registry.begin_revision, sent))
+    if isinstance(begun, Obstacle):
+        return begun
+    if begun.waiting:
+        if not await hand_over(registry, log, begun, sent.trace, until):
+            outcomes.too_large(str(begun.note_id), sent.trace)
+            return TooLarge()
+        begun = replace(begun, state=State.RECEIVED) if begun.state is State.PENDING else begun
+    outcomes.revised(begun, sent.trace)
+    return begun

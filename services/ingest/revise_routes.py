@@ -1,0 +1,162 @@
+"""A note's revisions over HTTP: `PUT` (rectify) and `DELETE` (withdraw) `/api/v1/notes/{id}`."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from schemas.answers import Problem, Receipt
+from services.ingest import answers, outcomes
+from services.ingest.accept import Refused, defaulted_fields, traceparent
+from services.ingest.body import JSON, media_type, whole
+from services.ingest.http import DEFAULTED, note_schema
+from services.ingest.revise import read_rectification, revise, withdrawal
+from services.ingest.submit import TooLarge
+from services.runtime import metrics, problems, tracing
+from services.runtime.log import Log
+from services.runtime.problems import ProblemError
+from services.runtime.registry import Obstacle, Registry, RevisionSubmission
+from services.runtime.settings import Settings
+
+TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
+PATH = f"{answers.NOTES}/{{note_id}}"
+
+NoteId = Annotated[str, Path(description="Identifiant de la note")]
+Major = Annotated[
+    bool,
+    Query(
+        description="Rectification majeure : une correction des thèmes et des pays faite par un "
+        "lecteur ne vaut plus, et les abonnés sont avertis. Mineure (`false`) : elle reste."
+    ),
+]
+
+
+def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
+    """The routes of revisions."""
+    routes = APIRouter(tags=["notes"])
+
+    @routes.put(
+        PATH,
+        summary="Rectifier une note, ou rétablir une note retirée",
+        status_code=answers.ACCEPTED,
+        response_model=None,
+        responses=_responses(400, 404, 409, 412, 413, 415, 422, 428, 503),
+        openapi_extra=_rectification(),
+    )
+    async def put_note(note_id: NoteId, request: Request, major: Major = True) -> Response:
+        given = traceparent(request.headers.get(tracing.HEADER))
+        try:
+            media_type(request, {JSON: "une note"})
+            sent, warned = read_rectification(
+                await whole(request, settings.max_body_bytes),
+                _id(note_id),
+                now=datetime.now(UTC),
+                if_match=_if_match(request),
+                major=major,
+                defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
+            )
+        except Refused as refusal:
+            return _refused(refusal.problem, given)
+        except ProblemError as error:
+            outcomes.refused(error.problem, given)
+            raise
+        return await _revised(f"PUT {PATH}", sent, warned, given)
+
+    @routes.delete(
+        PATH,
+        summary="Retirer une note",
+        status_code=answers.ACCEPTED,
+        response_model=None,
+        responses=_responses(404, 410, 412, 428, 503),
+        openapi_extra={"parameters": [IF_MATCH]},
+    )
+    async def delete_note(note_id: NoteId, request: Request) -> Response:
+        given = traceparent(request.headers.get(tracing.HEADER))
+        try:
+            sent = withdrawal(_id(note_id), now=datetime.now(UTC), if_match=_if_match(request))
+        except ProblemError as error:
+            outcomes.refused(error.problem, given)
+            raise
+        return await _revised(f"DELETE {PATH}", sent, (), given)
+
+    async def _revised(
+        span: str, sent: RevisionSubmission, warned: tuple[str, ...], given: str | None
+    ) -> Response:
+        with TIME.time(), tracing.span(outcomes.SERVICE, span, given) as trace:
+            result = await revise(registry, log, replace(sent, trace=trace))
+        if isinstance(result, TooLarge):
+            return problems.answer(answers.too_large())
+        if isinstance(result, Obstacle):
+            return _refused(answers.not_revised(result), given)
+        receipt = answers.revision_receipt(result, warned)
+        return Response(
+            receipt.model_dump_json(by_alias=True, exclude_none=True),
+            status_code=answers.status(result),
+            media_type=JSON,
+            headers={"Location": receipt.links.self_},
+        )
+
+    return routes
+
+
+def _refused(said: Problem, trace: str | None) -> Response:
+    outcomes.refused(said, trace)
+    return problems.answer(said)
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        said = answers.unknown_note()
+        raise ProblemError(said.status, said.title, said.detail) from None
+
+
+def _if_match(request: Request) -> str:
+    """The header. Raises ProblemError 428 where there is none."""
+    header = request.headers.get("If-Match")
+    if header is None or not header.strip():
+        raise ProblemError(
+            428,
+            detail="Indiquez dans If-Match l'ETag de la note telle que vous l'avez lue : elle ne "
+            "sera modifiée que si elle n'a pas changé depuis.",
+        )
+    return header
+
+
+IF_MATCH: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "ETag de la note telle qu'elle a été lue (révision.correction.classement ; le "
+    "classement n'est pas comparé). La réponse 410 d'une note retirée le porte aussi.",
+    "schema": {"type": "string"},
+    "example": '"1.0.3"',
+}
+
+
+def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {
+        202: {"model": Receipt, "description": "La révision est reçue et durablement inscrite."},
+        200: {"model": Receipt, "description": "La dernière révision dit déjà la même chose."},
+        **problems.responses(*statuses),
+    }
+
+
+def _rectification() -> dict[str, Any]:
+    return {
+        "requestBody": {"required": True, "content": {JSON: {"schema": note_schema()}}},
+        "parameters": [
+            IF_MATCH,
+            {
+                "name": DEFAULTED,
+                "in": "header",
+                "required": False,
+                "description": "Champs que l'expéditeur a devinés (« date ») : la note garde les "
+                "siens.",
+                "schema": {"type": "string", "enum": ["date"]},
+            },
+        ],
+    }

@@ -1,0 +1,129 @@
+"""What a note cites and what cites it, as links that its reader may follow; what never arrived.
+
+The registry knows which notes are meant; the index, under this reader's rights, whether they can be
+read. A note that is withdrawn, not indexed yet, or not for this reader is no link.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from schemas.answers import CitedNote, CitingNote, MissingReference, MissingReferences
+from schemas.events import ClassifiedNote
+from schemas.query import Reader
+from services.runtime.errors import Unavailable
+from services.runtime.registry import CitationRow, CitingRow, MissingRow, Registry, aside
+from services.runtime.registry.citations import cited
+from services.search.index import Index
+from services.search.reader import may_read
+
+logger = logging.getLogger(__name__)
+
+LOOKED_UP = 100
+"""Notes cited, and notes that cite, of one note; beyond this, references stay without a link."""
+MISSING = 50
+"""Missing references on a page."""
+CITING = 5
+"""Notes named beside a missing reference."""
+
+Readable = Mapping[UUID, ClassifiedNote]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of one note, both ways."""
+
+    cites: tuple[CitedNote, ...] = ()
+    cited_by: tuple[CitingNote, ...] = ()
+
+    @property
+    def stamp(self) -> str:
+        """Letters that change with where the links lead; empty without any."""
+        ids = [(one.kind, str(one.id)) for one in self.cites if one.id]
+        ids += [(one.kind, str(one.id)) for one in self.cited_by]
+        if not ids:
+            return ""
+        digest = sha256(repr(ids).encode()).hexdigest()[:12]
+        return digest.translate(str.maketrans("0123456789", "ghijklmnop"))
+
+
+async def links_for(
+    reader: Reader, event: ClassifiedNote, index: Index, registry: Registry
+) -> Links:
+    """The links of a note that is at hand. While the registry is away: references without links.
+
+    Raises Unavailable where the index is away.
+    """
+    rows: list[CitationRow] = []
+    citing: list[CitingRow] = []
+    try:
+        rows, citing = await aside(registry.citations, event.note_id, LOOKED_UP)
+    except Unavailable as error:
+        logger.warning("citations of %s not looked up: %s", event.note_id, error.reason)
+    meant = {(row.kind, row.reference): row.note_id for row in rows}
+    wanted = {each for each in meant.values() if each} | {each.note_id for each in citing}
+    known = await _readable(reader, wanted, index)
+    found = {pair: known[one] for pair, one in meant.items() if one is not None and one in known}
+    return Links(
+        tuple(_cited(*pair, found.get(pair)) for pair in cited(event.note)),
+        tuple(_citing(each.kind, known, each.note_id) for each in citing if each.note_id in known),
+    )
+
+
+async def missing_for(
+    reader: Reader, post: str | None, after: str | None, index: Index, registry: Registry
+) -> MissingReferences:
+    """A page of the references that notes cite and no note has, by post and reference.
+
+    `after` is what the page before gave as `next`. Raises Unavailable.
+    """
+    place: tuple[str, str] | None = None
+    if after is not None:
+        of_post, _, reference = after.partition("/")
+        place = (of_post, reference)
+    rows = await aside(registry.missing, post, place, MISSING)
+    wanted = {note_id for row in rows for note_id in row.cited_by[:CITING]}
+    known = await _readable(reader, wanted, index)
+    last = rows[-1] if len(rows) == MISSING else None
+    return MissingReferences(
+        missing=[each for row in rows for each in _missing(row, known)],
+        next=f"{last.post}/{last.reference}" if last else None,
+    )
+
+
+def _missing(row: MissingRow, known: Readable) -> Iterable[MissingReference]:
+    told = [
+        _citing("replies_to" if event.note.replies_to == row.reference else "cites", known, note_id)
+        for note_id, event in known.items()
+        if note_id in row.cited_by
+    ]
+    if told:
+        told.sort(key=lambda one: one.reference)
+        yield MissingReference(post=row.post, reference=row.reference, cited_by=told)
+
+
+def _cited(kind: Any, reference: str, event: ClassifiedNote | None) -> CitedNote:
+    if event is None:
+        return CitedNote(kind=kind, reference=reference)
+    return CitedNote(kind=kind, reference=reference, id=event.note_id, subject=event.note.subject)
+
+
+def _citing(kind: Any, known: Readable, note_id: UUID) -> CitingNote:
+    note = known[note_id].note
+    return CitingNote(
+        kind=kind, id=note_id, post=note.post, reference=note.reference, subject=note.subject
+    )
+
+
+async def _readable(reader: Reader, note_ids: Iterable[UUID], index: Index) -> Readable:
+    """Those of the notes that this reader may see now."""
+    found = await asyncio.gather(*(index.get(each) for each in note_ids))
+    return {
+        event.note_id: event
+        for event in found
+        if event is not None and not event.withdrawn and may_read(reader, event.note)
+    }

@@ -1,0 +1,186 @@
+"""`valise submit` with a folder as a counsellor has it, on a running embedded deployment."""
+
+import io
+import json
+import signal
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS
+from services.ingest.formats import ENDINGS
+from tests.pipeline.deployments import VALISE, Embedded, running
+
+TEXT = "Objet : Âge de la retraite\n\nLa commission allemande propose de porter l'âge à 68 ans.\n"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    with running(Embedded(tmp_path_factory.mktemp("submit"))) as found:
+        yield found
+
+
+def valise(deployment: Embedded, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [VALISE, *arguments],
+        env={"VALISE_URL": deployment.ingest, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def page(reference: str, subject: str) -> str:
+    return (
+        "<html><head><meta charset='utf-8'></head><body>"
+        f"<p>Référence : {reference}</p><p>Berlin, le 5 mars 2026</p><p>Objet : {subject}</p>"
+        "<p>La commission allemande propose de porter l'âge de la retraite à 68 ans.</p>"
+        "</body></html>"
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Good files, an archive of two, and files that cannot be notes."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number in range(6):
+        (notes / f"BER-T-{number}.txt").write_text(TEXT + str(number), encoding="utf-8")
+        text = page(f"BER-H-{number}", f"Retraites {number}")
+        (notes / f"document {number}.html").write_text(text, encoding="utf-8")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("un.html", page("BER-Z-1", "Un"))
+        archive.writestr("deux.html", page("BER-Z-2", "Deux"))
+    (notes / "envoi.zip").write_bytes(packed.getvalue())
+    (notes / "tableau.xlsx").write_bytes(b"PK\x03\x04")
+    (notes / "casse.docx").write_bytes(b"PK\x03\x04 pas un document")
+    (notes / "vide.pdf").write_bytes(b"")
+    return notes
+
+
+def outcomes(done: "subprocess.CompletedProcess[str]") -> dict[str, str]:
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line["file"].partition("notes/")[2]: line["outcome"] for line in lines}
+
+
+def test_a_folder_that_was_stopped_half_way_ends_the_same_when_sent_again(
+    deployment: Embedded, folder: Path
+) -> None:
+    sent = sorted(folder.iterdir())[:5]
+    first = valise(deployment, "submit", "--post", "berlin", "--json", *map(str, sent))
+    assert "accepted" in outcomes(first).values(), first.stderr
+
+    again = valise(deployment, "submit", "--post", "berlin", "--json", str(folder))
+    found = outcomes(again)
+    assert again.returncode == 1
+    bad = {"tableau.xlsx", "casse.docx", "vide.pdf"}
+    assert {name for name, outcome in found.items() if outcome == "refused"} == bad
+    taken = {name: outcome for name, outcome in found.items() if name not in bad}
+    before = {name for name, outcome in outcomes(first).items() if outcome == "accepted"}
+    assert {name for name, outcome in taken.items() if outcome == "duplicate"} == before
+    assert set(taken) - before == {n for n, outcome in taken.items() if outcome == "accepted"}
+    assert {"envoi.zip/un.html", "envoi.zip/deux.html"} <= set(taken)
+
+    third = valise(deployment, "submit", "--post", "berlin", str(folder))
+    assert third.stdout.splitlines()[-1] == f"17 documents : {len(taken)} déjà reçues, 3 refusées"
+    assert third.stdout.count("déjà reçue ") == len(taken)
+
+    listed = valise(deployment, "trace", "--post", "berlin", "--json")
+    references = [json.loads(line)["reference"] for line in listed.stdout.splitlines()]
+    assert len(references) == len(taken)
+    one = valise(deployment, "trace", "--post", "berlin", "--reference", "BER-Z-2")
+    assert one.returncode == 0
+    assert "reçue" in one.stdout
+
+
+def test_a_submission_that_is_interrupted_says_how_to_go_on(
+    deployment: Embedded, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number in range(400):
+        (notes / f"MAD-{number:04}.txt").write_text(f"{TEXT}{number}", encoding="utf-8")
+    command = subprocess.Popen(
+        [VALISE, "submit", "--post", "madrid", "--json", str(notes)],
+        env={"VALISE_URL": deployment.ingest, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout is not None
+    command.stdout.readline()
+    command.send_signal(signal.SIGINT)
+    said, complaint = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert "Relancer la même commande" in complaint
+    assert "Traceback" not in complaint
+    told = len(said.splitlines()) + 1
+    assert told < 400
+
+    found = outcomes(valise(deployment, "submit", "--post", "madrid", "--json", str(notes)))
+    assert set(found.values()) == {"accepted", "duplicate"}
+    assert len(found) == 400
+    assert sum(outcome == "duplicate" for outcome in found.values()) >= told
+
+
+def test_a_preview_shows_what_would_be_read_and_tagged_and_keeps_nothing(
+    deployment: Embedded, tmp_path: Path
+) -> None:
+    document = tmp_path / "nouveau.html"
+    document.write_text(page("BER-P-1", "Retraites : le rapport"), encoding="utf-8")
+    shown = valise(deployment, "submit", "--preview", "--post", "berlin", str(document))
+    assert shown.returncode == 0, shown.stderr
+    assert "objet      Retraites : le rapport" in shown.stdout
+    assert "référence  BER-P-1" in shown.stdout
+    assert "date       2026-03-05" in shown.stdout
+    assert "pays       Allemagne" in shown.stdout
+    assert "1 document : 1 aperçu" in shown.stdout
+    note = tmp_path / "BER-P-2.txt"
+    note.write_text(TEXT, encoding="utf-8")
+    guessed = valise(deployment, "submit", "--preview", "--post", "berlin", "--json", str(note))
+    assert json.loads(guessed.stdout)["read"]["guessed"] == ["date"]
+    places = httpx.get(
+        f"{deployment.ingest}/api/v1/notes", params={"post": "berlin", "reference": "BER-P-1"}
+    )
+    assert places.json() == {"post": "berlin", "notes": [], "next": None}
+
+
+def test_a_preview_of_what_is_no_text_says_why(deployment: Embedded, tmp_path: Path) -> None:
+    document = tmp_path / "casse.docx"
+    document.write_bytes(b"PK\x03\x04")
+    shown = valise(deployment, "submit", "--preview", "--post", "berlin", str(document))
+    assert shown.returncode == 1
+    assert "refusée" in shown.stdout
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace"],
+        ["trace", "berlin/X", "--post", "berlin"],
+        ["trace", "--reference", "X"],
+        ["trace", "berlin/X", "--state", "parked"],
+        ["trace", "--post", "berlin", "--state", "perdue"],
+    ],
+)
+def test_wrong_use_of_trace_exits_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_a_post_that_is_none_is_said_in_french(deployment: Embedded) -> None:
+    failed = valise(deployment, "trace", "--post", "atlantide")
+    assert failed.returncode == 1
+    assert "poste inconnu" in failed.stderr
+
+
+def test_the_command_sends_every_format_that_is_read() -> None:
+    assert set(TEXT_ENDINGS + FILE_ENDINGS) == set(ENDINGS)

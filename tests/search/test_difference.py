@@ -1,0 +1,91 @@
+"""What changed between two texts: nothing lost, readable, in bounded time."""
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.answers import TextOperation
+from services.search.difference import changes, text_difference
+from tests.builders import a_note
+
+WORDS = st.lists(st.sampled_from(["la", "retraite", "à", "68", "ans", "\n", "\n\n", " ", "é", ""]))
+TEXTS = WORDS.map(" ".join) | st.text(max_size=60)
+
+
+def told(before: str, after: str) -> list[tuple[str, str]]:
+    return [(one.op, one.text) for one in text_difference(before, after)]
+
+
+def rebuilt(operations: tuple[TextOperation, ...], known: str, own: str) -> str:
+    """The text on one side: `own` is insert or delete, `known` fills in what was skipped."""
+    text = ""
+    for one in operations:
+        if one.op == "skip":
+            text += known[len(text) : len(text) + one.characters]
+        elif one.op in ("equal", own):
+            text += one.text
+    return text
+
+
+@given(TEXTS, TEXTS)
+def test_both_texts_can_be_put_together_again(before: str, after: str) -> None:
+    operations = text_difference(before, after)
+    assert rebuilt(operations, before, "delete") == before
+    assert rebuilt(operations, after, "insert") == after
+    assert all(one.characters == len(one.text) for one in operations if one.op != "skip")
+
+
+def test_a_changed_figure_is_shown_within_its_paragraph() -> None:
+    before = "Première partie.\n\nL'âge de départ passe à 68 ans en 2031.\n\nFin.\n"
+    after = before.replace("68", "67")
+    assert told(before, after) == [
+        ("skip", ""),
+        ("equal", "L'âge de départ passe à"),
+        ("delete", " 68"),
+        ("insert", " 67"),
+        ("equal", " ans en 2031.\n"),
+        ("skip", ""),
+    ]
+
+
+def test_a_new_paragraph_is_one_piece_and_the_rest_is_left_out() -> None:
+    assert told("Un.\n\nTrois.", "Un.\n\nDeux, en entier.\n\nTrois.") == [
+        ("skip", ""),
+        ("insert", "Deux, en entier.\n\n"),
+        ("skip", ""),
+    ]
+
+
+def test_a_paragraph_that_says_something_else_is_no_mosaic() -> None:
+    before = "Le gouvernement de coalition prépare la réforme de la dépendance."
+    after = "La Cour a annulé le décret sur les médicaments de rue."
+    assert told(before, after) == [("delete", before), ("insert", after)]
+
+
+def test_each_of_many_changed_paragraphs_is_compared_with_its_own() -> None:
+    before = "\n".join(f"Article {at} : le taux est de 10 pour cent." for at in range(50))
+    after = before.replace("10 pour", "12 pour")
+    assert told(before, after).count(("delete", " 10")) >= 49
+
+
+def test_the_fields_that_changed_are_named_with_their_values() -> None:
+    old = a_note(addressees=("DSS",), cites=("BER-1",))
+    new = a_note(addressees=("DSS", "DGT"), cites=("BER-1",), date="2026-03-05", subject="Autre")
+    found = {one.field: one for one in changes(old, new)}
+    assert list(found) == ["subject", "date", "addressees"]
+    assert (found["date"].before, found["date"].after) == ("2026-03-04", "2026-03-05")
+    assert (found["addressees"].before, found["addressees"].after) == (["DSS"], ["DSS", "DGT"])
+    assert found["subject"].operations
+    assert changes(old, old) == ()
+
+
+def test_hostile_texts_are_compared_in_bounded_time() -> None:
+    # Two words only, in two orders, over lines of the length that is still taken apart.
+    one = "\n".join("a b b a a b " * 80 for _ in range(150))
+    other = "\n".join("b a a b a a " * 80 for _ in range(150))
+    began = time.perf_counter()
+    for before, after in ((one, other), ("x\n" * 40_000, "y\n" * 39_999), ("x " * 40_000, "y")):
+        assert rebuilt(text_difference(before, after), before, "delete") == before
+    # Half a second on the machine it was set on; unbounded, minutes.
+    assert time.perf_counter() - began < 30
