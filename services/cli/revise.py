@@ -13,7 +13,7 @@ import httpx
 import typer
 
 from services.cli import client
-from services.cli.submit import TEXT_ENDINGS
+from services.cli.submit import TEXT_ENDINGS, header
 from services.cli.trace import identify
 from services.runtime import text_files
 
@@ -84,7 +84,9 @@ def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, 
     Raises ValueError and OSError where the file cannot be read.
     """
     text = text_files.read(file)
-    said = {"subject": text.subject, "body": text.body}
+    said = {"subject": text.subject, "body": text.body} | header(text)
+    for name in ("post", "reference"):
+        said.pop(name, None)
     if shown.status_code == 200:
         return shown.json()["note"] | said, False
     post, slash, reference = note.partition("/")
@@ -94,7 +96,7 @@ def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, 
         )
     # The service keeps the date that the note had.
     today = datetime.now(UTC).date().isoformat()
-    return {"post": post, "reference": reference, "date": today} | said, True
+    return {"post": post, "reference": reference, "date": today} | said, "date" not in said
 
 
 def _send(method: str, address: str, **request: Any) -> httpx.Response:

@@ -1,7 +1,7 @@
 """`valise submit`: sends notes from files and folders, with one outcome for each.
 
-Text and Markdown files become notes: subject from the first line, reference from the file's name,
-date from the file's own. `.json` holds one note and `.jsonl` one a line, as the API takes them.
+Text and Markdown files become notes: what their header says, else subject from the first line,
+reference from the file's name, date from the file's own. `.json` holds one note and `.jsonl` one a line, as the API takes them.
 Other documents are sent as they are; the service reads them and says what it read.
 
 Running it again sends the same once more, and the service knows what it has: a folder that was
@@ -27,6 +27,7 @@ from schemas.vocabulary import Genre
 from services.cli import client, preview
 from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
+from services.ingest.formats import head
 from services.runtime import text_files
 
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
@@ -210,7 +211,7 @@ def _once(drafts: Iterable[Source]) -> Iterator[Source]:
         if isinstance(draft, Draft) and isinstance(draft.payload, dict):
             reference = str(draft.payload["reference"])
             first = taken.setdefault(reference, draft.source)
-            if first != draft.source:
+            if first != draft.source and reference == Path(draft.source).stem:
                 yield Result(
                     draft.source,
                     "refused",
@@ -225,6 +226,9 @@ def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
     """The note in a text file. Raises ValueError where it has no text, OSError unreadable."""
     _check_name(path)
     text = text_files.read(path)
+    said = header(text)
+    if post:
+        said.pop("post", None)
     payload = {
         "post": post,
         "reference": path.stem,
@@ -233,9 +237,16 @@ def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
         "subject": text.subject,
         "body": text.body,
     }
-    return Draft(
-        shown(path), payload | overrides, defaulted=() if "date" in overrides else ("date",)
-    )
+    dated = "date" in said or "date" in overrides
+    return Draft(shown(path), payload | said | overrides, defaulted=() if dated else ("date",))
+
+
+def header(text: text_files.TextFile) -> dict[str, Any]:
+    """What the header of a text says of it, as fields of a note; only what is there."""
+    said: dict[str, Any] = dict(head.read(f"{text.subject}\n{text.body}").fields)
+    if "cites" in said:
+        said["cites"] = [each.strip() for each in said["cites"].split(";")]
+    return said
 
 
 def upload(path: Path, post: str | None, overrides: dict[str, str]) -> Upload:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
-from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS
+from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, text_draft
 from services.ingest.formats import ENDINGS
 from tests.pipeline.deployments import VALISE, Embedded, running
 
@@ -184,3 +184,23 @@ def test_a_post_that_is_none_is_said_in_french(deployment: Embedded) -> None:
 
 def test_the_command_sends_every_format_that_is_read() -> None:
     assert set(TEXT_ENDINGS + FILE_ENDINGS) == set(ENDINGS)
+
+
+def test_the_header_of_a_text_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "n.txt"
+    file.write_text(
+        "Objet : Réforme du Kurzarbeit\nRéférence : BER-2026-0777\nBerlin, le 4 mars 2026\n"
+        "Réf. : BER-2025-0001\n\nLe Bundestag a adopté la réforme du chômage partiel.\n",
+        encoding="utf-8",
+    )
+    draft = text_draft(file, "berlin", {})
+    assert isinstance(draft.payload, dict)
+    assert draft.payload["subject"] == "Réforme du Kurzarbeit"
+    assert draft.payload["reference"] == "BER-2026-0777"
+    assert draft.payload["date"] == "2026-03-04"
+    assert draft.payload["cites"] == ["BER-2025-0001"]
+    assert draft.defaulted == ()
+    given = text_draft(file, "madrid", {"date": "2026-05-06", "subject": "Autre"})
+    assert isinstance(given.payload, dict)
+    assert (given.payload["date"], given.payload["subject"]) == ("2026-05-06", "Autre")
+    assert given.payload["post"] == "madrid"
