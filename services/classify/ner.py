@@ -4,6 +4,8 @@ import re
 import unicodedata
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from services.classify.text import Folded
@@ -22,6 +24,10 @@ MOST_CHARACTERS = 300
 LONGEST_RUN = 100
 """Runs of signs without a space are split before spaCy's tokenizer, which is quadratic on them."""
 PLACE_LABELS = frozenset({"LOC", "GPE"})
+_NO_LANGUAGE = "xx"
+"""spaCy's name for a language without rules of its own: those of French come with the model."""
+_HEAD = "(?iu)(?:"
+_LETTERS = re.compile(r"\^((?:[^\W\d_](?![?*{+|]))*)")
 _STOPS = frozenset(".!?¶…")
 _RUN = re.compile(rf"(\S{{{LONGEST_RUN}}})(?=\S)")
 _MARK_FLOOD = re.compile(r"[\u0300-\u036f]{3,}")
@@ -63,11 +69,65 @@ def is_place(text: Folded, first: int, last: int) -> bool:
 
 @cache
 def model() -> Any:
-    """The language model, loaded once. Raises Misconfigured as `check`."""
+    """The language model, loaded once. Raises Misconfigured as `check`.
+
+    As `spacy.load` gives it, but for the way there: spaCy's French compiles one pattern of 266
+    alternatives for six seconds, of which few are ever looked at.
+    """
     check()
     import spacy  # noqa: PLC0415  takes a second: only where a name is to be decided
+    import srsly  # noqa: PLC0415  a part of it
 
-    return spacy.load(PACKAGE, exclude=list(UNUSED))
+    folder = Path(str(files(PACKAGE))) / f"{PACKAGE}-{VERSION}"
+    language: Any = spacy.load(
+        folder, exclude=[*UNUSED, "tokenizer"], config={"nlp": {"lang": _NO_LANGUAGE}}
+    )
+    language.tokenizer.from_disk(folder / "tokenizer", exclude=["vocab", "token_match"])
+    kept = srsly.msgpack_loads((folder / "tokenizer").read_bytes())
+    language.tokenizer.token_match = FirstMatch(kept["token_match"])
+    return language
+
+
+class FirstMatch:
+    """A pattern of many alternatives, each beginning with letters, as a function that gives the
+    first match at the beginning of a word: an alternative is compiled when a word begins like it.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        """`pattern` is what spaCy writes: `(?iu)(?:^…)|(?:^…)`, any other is compiled at once."""
+        inside = pattern.removeprefix(_HEAD).removesuffix(")")
+        parts = inside.split(")|(?:") if pattern.startswith(_HEAD) else []
+        try:
+            self._parts = [(_beginning(part), part) for part in parts]
+        except ValueError:
+            self._parts = []
+        self._whole = None if self._parts else re.compile(pattern)
+        self._compiled: dict[str, re.Pattern[str]] = {}
+
+    def __call__(self, word: str) -> re.Match[str] | None:
+        """The match, or None."""
+        if self._whole is not None:
+            return self._whole.match(word)
+        folded = word.casefold()
+        for beginning, part in self._parts:
+            if folded.startswith(beginning) and (found := self._pattern(part).match(word)):
+                return found
+        return None
+
+    def _pattern(self, part: str) -> re.Pattern[str]:
+        if part not in self._compiled:
+            self._compiled[part] = re.compile(f"(?iu){part}")
+        return self._compiled[part]
+
+
+def _beginning(part: str) -> str:
+    """The letters with which every match of it begins, folded. Raises ValueError for a part of a
+    pattern that does not stand by itself.
+    """
+    if part.count("(") != part.count(")"):
+        raise ValueError(part[:40])
+    found = _LETTERS.match(part)
+    return found[1].casefold() if found else ""
 
 
 def _sentence(text: Folded, first: int, last: int) -> tuple[str, str]:

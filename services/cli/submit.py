@@ -1,8 +1,8 @@
 """`valise submit`: sends notes from files and folders, with one outcome for each.
 
 Text and Markdown files become notes: what their header says, else subject from the first line,
-reference from the file's name, date from the file's own. `.json` holds one note and `.jsonl` one a line, as the API takes them.
-Other documents are sent as they are; the service reads them and says what it read.
+reference from the file's name, date from the file's own. `.json` holds one note and `.jsonl` one a
+line, as the API takes them. Other documents are sent as they are; the service reads them and says what it read.
 
 Running it again sends the same once more, and the service knows what it has: a folder that was
 stopped half-way ends as if it had not been.
@@ -331,7 +331,8 @@ def _request(source: Draft | Upload) -> dict[str, Any]:
 def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
     """What became of one file: one result, or one for each document in it."""
     if response.headers.get("Content-Type") == "application/x-ndjson":
-        answers = [json.loads(line) for line in response.text.splitlines()]
+        # Not splitlines(): a name may hold a line separator (U+2028), which JSON leaves as it is.
+        answers = [json.loads(line) for line in response.content.split(b"\n") if line]
         folder = Path(source.source).parent
         return [_of_line(str(folder / answer["name"]), answer) for answer in answers]
     if response.status_code in (200, 202):
