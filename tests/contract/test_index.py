@@ -251,7 +251,7 @@ async def test_an_index_keeps_its_generation_from_one_start_to_the_next(index: A
 
 def _origin(index: Any) -> Any:
     if isinstance(index, TantivyIndex):
-        return index._path
+        return index.path
     node = next(iter(index._client.transport.node_pool.all()))
     return Settings(elasticsearch=node.base_url, index=index._names.read)
 

@@ -350,6 +350,20 @@ async def test_a_replay_gives_everything_up_to_the_end_as_it_stood(place: Place)
     assert len(await everything(log)) == 51
 
 
+async def test_a_replay_may_go_on_where_another_one_ended(place: Place):
+    log = await place.provisioned()
+    await log.append(TOPIC, notes(20, posts=4))
+    before = await everything(log)
+    start: dict[int, int] = {}
+    for record in before:
+        start[record.partition] = record.offset + 1
+    await log.append(TOPIC, notes(7, posts=4))
+    behind = [record async for batch in log.replay(TOPIC, start=start) for record in batch]
+    origins = {record.origin for record in await everything(log)}
+    assert {record.origin for record in behind} == origins - {one.origin for one in before}
+    assert len(behind) == 7
+
+
 async def test_a_replay_of_an_empty_topic_ends_at_once(place: Place):
     log = await place.provisioned()
     assert await everything(log) == []

@@ -89,7 +89,8 @@ def test_a_second_rebuild_waits_for_the_first_and_a_client_that_leaves_ends_its_
 ) -> None:
     url = f"{deployment.search}{PATH}"
     with httpx.stream("POST", url, timeout=60) as first:
-        assert "progress" in json.loads(next(first.iter_lines()))
+        lines = first.iter_lines()  # kept: with it would go the connection
+        assert "progress" in json.loads(next(lines))
         second = httpx.post(url, timeout=60)
         assert second.status_code == 409
         assert second.json()["title"] == "Reconstruction en cours"

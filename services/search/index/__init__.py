@@ -11,6 +11,7 @@ Two adapters, `elastic.ElasticIndex` and `embedded.TantivyIndex`, pass one contr
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -64,12 +65,54 @@ class CursorInvalid(ValueError):
     """The cursor is not one of ours, or belongs to another query (answer 422)."""
 
 
+class RebuildLost(Exception):
+    """The new index is gone: another rebuild has begun since, or somebody removed it."""
+
+
+class Rebuilding(Protocol):
+    """A new, empty index beside the one in use; no search sees it. See docs/adr/0008-rebuild.md.
+
+    Unavailable and RebuildLost are raised by every method.
+    """
+
+    async def apply(self, notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
+        """As Index.apply, on the new index alone."""
+        ...
+
+    async def forget(self, note_ids: Sequence[UUID]) -> None:
+        """As Index.forget, on the new index alone."""
+        ...
+
+    async def count(self) -> int:
+        """How many notes the new index holds, tombstones not counted, all applied seen."""
+        ...
+
+    def exchange(self) -> AbstractAsyncContextManager[None]:
+        """Put the new index in the place of the one in use.
+
+        From the block's beginning on, what is applied to the index goes to the new one, or waits
+        for the block's end. In the block the caller brings the new one what went to the old one
+        only; at its end searches see the new one, under the generation that the old one had.
+        """
+        ...
+
+    async def discard_old(self) -> None:
+        """After the exchange: remove the old index, once no search can be under way in it."""
+        ...
+
+    async def abandon(self) -> None:
+        """Remove the new index, unless it takes writes already. Safe to call at any point."""
+        ...
+
+
 class Index(Protocol):
     """Where notes are found. Unavailable is raised by every method where the engine is away."""
 
     @property
     def generation(self) -> str:
         """The name of this very index, known once started: one made anew has another.
+
+        One that a rebuild has put in its place keeps it: it holds all that the old one had.
 
         Whoever fills the index reads the log as a group of that name, so that a new index gets
         all of the log.
@@ -95,6 +138,13 @@ class Index(Protocol):
 
     async def forget(self, note_ids: Sequence[UUID]) -> None:
         """Remove every trace of these notes (an expunged note's null value on the log)."""
+        ...
+
+    async def purge(self) -> None:
+        """Have the words of removed and replaced documents leave the engine's files.
+
+        They are out of every answer before that. May take as long as filling the index did.
+        """
         ...
 
     async def refresh(self) -> None:
@@ -123,4 +173,8 @@ class Index(Protocol):
 
     async def ready(self) -> bool:
         """Whether the engine answers now."""
+        ...
+
+    async def begin_rebuild(self) -> Rebuilding:
+        """A new index beside this one; what an earlier rebuild left unfinished is removed."""
         ...

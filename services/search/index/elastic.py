@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from schemas.answers import Highlights, Hit
 from schemas.events import ClassifiedNote
 from schemas.query import Query, Sort
 from services.runtime import tls
-from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.errors import Misconfigured
 from services.runtime.settings import Settings
 from services.search.index import (
     CURSOR_MINUTES,
@@ -29,24 +28,24 @@ from services.search.index import (
 )
 from services.search.index.analysis import says_something
 from services.search.index.cursor import Place, decode, encode, order_of
-from services.search.index.elastic_bulk import whole, write_all
+from services.search.index.elastic_bulk import delete_all, whole, write_in_turn
+from services.search.index.elastic_errors import REFUSED, translated
+from services.search.index.elastic_purge import purge
 from services.search.index.elastic_query import IN_FORCE, search_body
+from services.search.index.elastic_rebuild import ElasticRebuilding, begin
 from services.search.index.elastic_setup import Names, ensure_index, reason
 from services.search.index.facets import FACET_FIELDS, counts
 from services.search.index.highlight import tidy
 from services.search.words import Words, parse
 
 SEARCH_SECONDS = 10
-WRITE_SECONDS = 20
-"""A bulk of 8 MB takes a small node some seconds while it merges."""
+PURGE_SECONDS = 3600
+"""A forced merge of tens of gigabytes is a matter of many minutes."""
 SNAPSHOT_SECONDS = 0.5
 """Searches by relevance that start within this time share a point in time: two a second at most
 are alive for ten minutes, however many readers search."""
 
 _KEEP_ALIVE = f"{CURSOR_MINUTES}m"
-_TRANSIENT = 500
-_TOO_MANY = 429
-_REFUSED = (401, 403)
 _BAD_REQUEST = 400
 _HEALTHY = ("green", "yellow")
 
@@ -76,12 +75,12 @@ class ElasticIndex:
 
     @property
     def generation(self) -> str:
-        """The name of the index behind the write alias, as `start` found or made it."""
+        """That of the index behind the write alias, as `start` found or made it."""
         return self._generation
 
     async def start(self) -> None:
         """Create index and aliases where missing. Raises Misconfigured with what is wrong."""
-        async with _translated():
+        async with translated():
             try:
                 self._generation = await ensure_index(self._client, self._names, self._replicas)
             except TlsError as error:
@@ -90,7 +89,7 @@ class ElasticIndex:
                     f"{error.message}"
                 ) from error
             except ApiError as error:
-                if error.status_code in _REFUSED:
+                if error.status_code in REFUSED:
                     raise Misconfigured(
                         "Elasticsearch refuses VALISE_ELASTICSEARCH_USER and its password: "
                         f"{error.status_code}"
@@ -102,41 +101,23 @@ class ElasticIndex:
         await self._client.close()
 
     async def apply(self, notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
-        """Take these states; one outcome each, in order.
-
-        Several states of one note go in several rounds, so that each finds the one before it.
-        """
-        outcomes: dict[int, Applied | Rejected] = {}
-        rounds: list[dict[int, ClassifiedNote]] = []
-        seen: dict[UUID, int] = {}
-        for at, note in enumerate(notes):
-            turn = seen[note.note_id] = seen.get(note.note_id, -1) + 1
-            if turn == len(rounds):
-                rounds.append({})
-            rounds[turn][at] = note
-        client = self._client.options(request_timeout=WRITE_SECONDS)
-        async with _translated():
-            for states in rounds:
-                answers = await write_all(client, self._names.write, list(states.values()))
-                outcomes |= dict(zip(states, answers, strict=True))
-        return [outcomes[at] for at in range(len(notes))]
+        """Take these states; one outcome each, in order."""
+        async with translated():
+            return await write_in_turn(self._client, self._names.write, notes)
 
     async def forget(self, note_ids: Sequence[UUID]) -> None:
         """Remove these notes, tombstones included."""
-        if not note_ids:
-            return
-        deletions = [{"delete": {"_id": str(note_id)}} for note_id in note_ids]
-        async with _translated():
-            answer = await self._client.bulk(
-                index=self._names.write, operations=deletions, require_alias=True
-            )
-        errors = [item["delete"]["error"] for item in answer["items"] if "error" in item["delete"]]
-        if errors:
-            raise Unavailable(f"{len(errors)} documents were not deleted: {errors[0]}")
+        async with translated():
+            await delete_all(self._client, self._names.write, note_ids)
+
+    async def purge(self) -> None:
+        """Merge removed documents away; half a minute at least."""
+        async with translated():
+            await purge(self._client.options(request_timeout=PURGE_SECONDS), self._names.write)
 
     async def refresh(self) -> None:
         """Let searches see everything applied so far."""
-        async with _translated():
+        async with translated():
             await self._client.indices.refresh(index=self._names.read)
         self._snapshot = None
 
@@ -145,7 +126,7 @@ class ElasticIndex:
         words = parse(query.words).keeping(says_something)
         order = order_of(query, words)
         place = decode(query, order)
-        async with _translated():
+        async with translated():
             if place is not None:
                 return await self._page(query, words, order, place, relaxed=place.relaxed)
             first = await self._page(query, words, order, None, relaxed=False)
@@ -161,17 +142,25 @@ class ElasticIndex:
         for part in ("aggs", "highlight"):
             body.pop(part, None)
         body |= {"size": query.size, "_source": False, "version": True, "track_total_hits": False}
-        async with _translated():
+        async with translated():
             answer = await self._asked(body, None)
         states = [(hit["_id"], hit["_version"]) for hit in answer["hits"]["hits"]]
         return sha256(repr(states).encode()).hexdigest()
 
     async def get(self, note_id: UUID) -> ClassifiedNote | None:
         """The latest state of a note, tombstones included; it need not be refreshed."""
-        async with _translated():
+        # While a rebuild takes over, what went to the old index only is still found there.
+        for alias in (self._names.write, self._names.read):
+            source = await self._source(alias, note_id)
+            if source is not None:
+                return ClassifiedNote.model_validate(whole(source))
+        return None
+
+    async def _source(self, alias: str, note_id: UUID) -> dict[str, Any] | None:
+        async with translated():
             try:
                 found = await self._client.get(
-                    index=self._names.write,
+                    index=alias,
                     id=str(note_id),
                     source_includes=["event", "subject", "body"],
                 )
@@ -179,11 +168,11 @@ class ElasticIndex:
                 if isinstance(error.body, dict) and "found" in error.body:
                     return None
                 raise
-        return ClassifiedNote.model_validate(whole(found["_source"]))
+        return dict(found["_source"])
 
     async def count(self) -> int:
         """How many notes are held, tombstones not counted, as of the last refresh."""
-        async with _translated():
+        async with translated():
             answer = await self._client.count(index=self._names.read, query=IN_FORCE)
         return int(answer["count"])
 
@@ -196,6 +185,10 @@ class ElasticIndex:
         except (ApiError, TransportError):
             return False
         return health["status"] in _HEALTHY
+
+    async def begin_rebuild(self) -> ElasticRebuilding:
+        """A new index beside this one."""
+        return await begin(self._client, self._names, self._replicas)
 
     async def _page(
         self, query: Query, words: Words, order: Sort, place: Place | None, *, relaxed: bool
@@ -241,10 +234,19 @@ class ElasticIndex:
         except ApiError as error:
             if place is not None and error.status_code == _BAD_REQUEST:
                 raise CursorInvalid(reason(error)) from None
-            if place is not None and "pit" in body and isinstance(error, NotFoundError):
+            if place is not None and "pit" in body and await self._expired(error):
                 raise CursorExpired(reason(error)) from None
             raise
         return dict(answer.body)
+
+    async def _expired(self, error: ApiError) -> bool:
+        """Whether a point in time is gone: by its age, or with an index that a rebuild replaced."""
+        if isinstance(error, NotFoundError):
+            return True
+        said = error.body.get("error") if isinstance(error.body, dict) else None
+        shards = said.get("failed_shards", []) if isinstance(said, dict) else []
+        indexes = {shard["index"] for shard in shards if shard.get("index")}
+        return bool(indexes) and not await self._client.indices.exists(index=sorted(indexes))
 
     async def _point_in_time(self) -> str:
         """A state of the index that stays as it is for the life of a cursor."""
@@ -286,21 +288,3 @@ def _hit(hit: dict[str, Any]) -> Hit:
     return Hit.model_validate(
         hit["_source"]["hit"] | {"score": hit.get("_score"), "highlights": highlights}
     )
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """What the client raises, sorted by what to do about it: wait, or it is a mistake of ours."""
-    try:
-        yield
-    except TransportError as error:
-        raise Unavailable(f"Elasticsearch does not answer: {error.message}") from error
-    except NotFoundError as error:
-        raise Unavailable(f"the index is missing: {reason(error)}") from error
-    except ApiError as error:
-        # 401 and 403 too: a password that is being changed passes by itself, and parks nothing.
-        if error.status_code >= _TRANSIENT or error.status_code in (_TOO_MANY, *_REFUSED):
-            raise Unavailable(
-                f"Elasticsearch answers {error.status_code}: {reason(error)}"
-            ) from error
-        raise

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from elasticsearch import AsyncElasticsearch
 from pydantic_core import to_json
@@ -25,6 +26,8 @@ CHUNK_NOTES = 100
 """And notes of one: half a batch, so that two requests share it."""
 AT_ONCE = 2
 """Requests under way at once: while the node indexes one, the other is written, sent and read."""
+WRITE_SECONDS = 20
+"""A bulk of 8 MB takes a small node some seconds while it merges."""
 TRIES = 5
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
@@ -64,6 +67,39 @@ def prepared(note: ClassifiedNote) -> Write | Rejected:
     except (ValueError, TypeError) as error:
         return Rejected(f"not a document: {error}")
     return Write(note, (json.dumps(action).encode(), body))
+
+
+async def write_in_turn(
+    client: AsyncElasticsearch, alias: str, notes: Sequence[ClassifiedNote]
+) -> list[Applied | Rejected]:
+    """Write these states; one outcome each, in order. Raises Unavailable.
+
+    Several states of one note go in several rounds, so that each finds the one before it.
+    """
+    outcomes: dict[int, Applied | Rejected] = {}
+    rounds: list[dict[int, ClassifiedNote]] = []
+    seen: dict[UUID, int] = {}
+    for at, note in enumerate(notes):
+        turn = seen[note.note_id] = seen.get(note.note_id, -1) + 1
+        if turn == len(rounds):
+            rounds.append({})
+        rounds[turn][at] = note
+    patient = client.options(request_timeout=WRITE_SECONDS)
+    for states in rounds:
+        answers = await write_all(patient, alias, list(states.values()))
+        outcomes |= dict(zip(states, answers, strict=True))
+    return [outcomes[at] for at in range(len(notes))]
+
+
+async def delete_all(client: AsyncElasticsearch, alias: str, note_ids: Sequence[UUID]) -> None:
+    """Remove these notes, tombstones included. Raises Unavailable where one was not deleted."""
+    if not note_ids:
+        return
+    deletions = [{"delete": {"_id": str(note_id)}} for note_id in note_ids]
+    answer = await client.bulk(index=alias, operations=deletions, require_alias=True)
+    errors = [item["delete"]["error"] for item in answer["items"] if "error" in item["delete"]]
+    if errors:
+        raise Unavailable(f"{len(errors)} documents were not deleted: {errors[0]}")
 
 
 async def write_all(

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from elasticsearch import ApiError, AsyncElasticsearch
+from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 
 from services.runtime.errors import Misconfigured
 from services.search.data import table
 from services.search.index.analysis import analysis_settings
 
 _BAD_REQUEST, _FORBIDDEN = 400, (401, 403)
+_ANOTHER = "give VALISE_INDEX another name, under which one is made and filled from the log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,19 @@ def mappings() -> dict[str, Any]:
 
 
 async def ensure_index(client: AsyncElasticsearch, names: Names, replicas: int) -> str:
-    """Create the first index with both aliases where the write alias is missing; its name.
+    """Create the first index with both aliases where the write alias is missing; its generation.
+
+    A rebuild that died between its two exchanges of aliases is brought to its end: its index had
+    another generation then, so what may be missing from it comes from the log.
 
     Raises Misconfigured with what is wrong: an index of that name in the way, an analysis that the
     server lacks, a mapping of another version. Several processes may do this at once.
     """
     if not await client.indices.exists_alias(name=names.write):
         await _create(client, names, replicas)
-    return await _check(client, names)
+    taking, generation = await _check(client, names)
+    await searches_follow(client, names, taking)
+    return generation
 
 
 async def _create(client: AsyncElasticsearch, names: Names, replicas: int) -> None:
@@ -87,23 +93,43 @@ async def _create(client: AsyncElasticsearch, names: Names, replicas: int) -> No
         raise
 
 
-async def _check(client: AsyncElasticsearch, names: Names) -> str:
-    taking = ""
+async def searches_follow(client: AsyncElasticsearch, names: Names, index: str) -> list[str]:
+    """Have the read alias lead to this index alone, in one step; the indexes that it left."""
+    try:
+        before = list(await client.indices.get_alias(name=names.read))
+    except NotFoundError:
+        before = []
+    left = [name for name in before if name != index]
+    if left or index not in before:
+        await client.indices.update_aliases(
+            actions=[
+                *({"remove": {"index": name, "alias": names.read}} for name in left),
+                {"add": {"index": index, "alias": names.read}},
+            ]
+        )
+    return left
+
+
+def generation_of(name: str, found: dict[str, Any]) -> str:
+    """The generation of an index: its own name, or what a rebuild has handed on to it."""
+    return str(found["mappings"].get("_meta", {}).get("generation", name))
+
+
+async def _check(client: AsyncElasticsearch, names: Names) -> tuple[str, str]:
+    taking = generation = ""
     for index, found in (await client.indices.get(index=names.write)).items():
         analyzers = found["settings"]["index"].get("analysis", {}).get("analyzer", {})
         missing = sorted(set(analysis_settings()["analyzer"]) - set(analyzers))
         if missing:
-            raise Misconfigured(
-                f"the index {index} lacks the analyser {missing[0]}: rebuild it (valise rebuild)"
-            )
+            raise Misconfigured(f"the index {index} lacks the analyser {missing[0]}: {_ANOTHER}")
         made_by = found["mappings"].get("_meta", {}).get("valise")
         if made_by != table("fields")["version"]:
             raise Misconfigured(
                 f"the index {index} has mapping version {made_by}, this program needs "
-                f"{table('fields')['version']}: rebuild it (valise rebuild)"
+                f"{table('fields')['version']}: {_ANOTHER}"
             )
-        taking = index
-    return taking
+        taking, generation = index, generation_of(index, found)
+    return taking, generation
 
 
 def reason(error: ApiError) -> str:

@@ -7,8 +7,8 @@ folder holds the last commit, and the log delivers the rest again.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +27,18 @@ from services.search.index import (
     Page,
     Rejected,
 )
+from services.search.index import embedded_purge as purging
 from services.search.index import embedded_query as ask
 from services.search.index.analysis import says_something
 from services.search.index.cursor import decode, order_of
-from services.search.index.embedded_folder import open_index, open_writer, panics_as_errors
+from services.search.index.embedded_folder import (
+    exchange,
+    filling,
+    open_index,
+    open_writer,
+    panics_as_errors,
+    settle,
+)
 from services.search.index.embedded_pages import Pages, addresses_of, numbers, total_of
 from services.search.index.embedded_schema import TIE, tantivy_document, tie_of
 from services.search.words import parse
@@ -38,6 +46,13 @@ from services.search.words import parse
 VIEW_SECONDS = 0.5
 """How old the state that searches see may get: half of the second that the port allows. It also
 bounds the snapshots that cursors can hold: two a second for ten minutes."""
+
+PURGE_PIECE = 200
+"""Documents written anew in one commit: a quarter of a second for which others' writes wait."""
+PURGE_TRIES = 100
+PURGE_PAUSE_SECONDS = 0.1
+"""How often, and how soon again, files are removed that a search under way still has open."""
+
 ResultT = TypeVar("ResultT")
 
 
@@ -56,10 +71,12 @@ class TantivyIndex:
 
     def __init__(self, path: Path) -> None:
         """`path` is a folder of its own; nothing is opened before `start`."""
-        self._path = path
+        self.path = path
         self._index: tantivy.Index | None = None
         self._writer: tantivy.IndexWriter | None = None
         self._writing = threading.Lock()
+        self._open_to_writes = asyncio.Lock()
+        """Held while a rebuild puts its index in this one's place: writes wait for the new one."""
         self._viewing = threading.Lock()
         self._current: _View | None = None
         self._newer_there = False
@@ -81,11 +98,35 @@ class TantivyIndex:
 
     async def apply(self, notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
         """Take these states in one commit; one outcome each, in order."""
-        return await _in_thread(self._apply, notes)
+        async with self._open_to_writes:
+            return await _in_thread(self._apply, notes)
 
     async def forget(self, note_ids: Sequence[UUID]) -> None:
         """Remove these notes, tombstones included."""
-        await _in_thread(self._forget, note_ids)
+        async with self._open_to_writes:
+            await _in_thread(self._forget, note_ids)
+
+    async def purge(self) -> None:
+        """Write anew what shares a segment with removed documents, so that their words go.
+
+        In pieces, between which others write. Cursors of searches by relevance expire.
+        """
+        async with self._open_to_writes:
+            segments = await _in_thread(self._segments_to_purge)
+            index = self._open_index()
+            searcher, there = await _in_thread(purging.living, self.path, index, segments)
+        for at in range(0, len(there), PURGE_PIECE):
+            async with self._open_to_writes:
+                if self._index is not index:
+                    return  # a rebuild has put a new index in its place
+                await _in_thread(self._write_anew, searcher, there[at : at + PURGE_PIECE])
+        del searcher
+        for _ in range(PURGE_TRIES):
+            async with self._open_to_writes:
+                if await _in_thread(self._purged, segments):
+                    return
+            await asyncio.sleep(PURGE_PAUSE_SECONDS)
+        raise Unavailable("searches hold on to the files of removed documents")
 
     async def refresh(self) -> None:
         """Let searches see everything applied so far."""
@@ -111,10 +152,50 @@ class TantivyIndex:
         """Whether the folder is open."""
         return self._index is not None
 
+    async def begin_rebuild(self) -> "TantivyRebuilding":
+        """A new index in a folder beside this one."""
+        self._open_index()
+        await _in_thread(settle, self.path)
+        beside = TantivyIndex(filling(self.path))
+        await beside.start()
+        return TantivyRebuilding(self, beside)
+
+    @asynccontextmanager
+    async def replaced_by(self, beside: "TantivyIndex") -> AsyncIterator[None]:
+        """Writes wait during the block; after it this index is what `beside` was.
+
+        Where the block raises, this index stays as it was.
+        """
+        async with self._open_to_writes:
+            yield
+            await _in_thread(self._take_over, beside)
+
+    def _take_over(self, beside: "TantivyIndex") -> None:
+        # tantivy writes by the folder's name, merges in the background included: all writing must
+        # have ended before a folder gets another name. Searches have their files open.
+        beside.close_for_good()
+        with self._writing:
+            self._release_writer()
+            try:
+                exchange(self.path, self._generation)
+            except OSError as error:
+                raise Unavailable(f"the new index cannot be put in place: {error}") from error
+            finally:
+                index, self._generation = open_index(self.path)
+                self._writer = open_writer(index, self.path)
+                with self._viewing:
+                    self._index, self._current = index, None
+
+    def close_for_good(self) -> None:
+        """Close it once all writing has ended, merges in the background included. Blocks."""
+        with self._writing:
+            self._release_writer()
+        self._stop()
+
     def _start(self) -> None:
         with self._writing:
-            index, self._generation = open_index(self._path)
-            self._writer = open_writer(index, self._path)
+            index, self._generation = open_index(self.path)
+            self._writer = open_writer(index, self.path)
             self._index = index
 
     def _stop(self) -> None:
@@ -154,13 +235,49 @@ class TantivyIndex:
             for note_id in note_ids:
                 writer.delete_documents_by_term("id", str(note_id))
 
+    def _segments_to_purge(self) -> set[str]:
+        try:
+            purging.remove_aside(self.path)
+        except OSError as error:
+            raise Unavailable(f"an index set aside cannot be removed: {error}") from error
+        with self._writing:
+            # Merges under way end with it: one that began before a document was removed would
+            # carry its words into a segment that is not among these.
+            self._release_writer()
+            return purging.with_deletions(self.path)
+
+    def _write_anew(self, searcher: tantivy.Searcher, there: Sequence[tantivy.DocAddress]) -> None:
+        """Replace these documents by themselves, where nothing newer has replaced them since."""
+        stored = (bytes(searcher.doc(each)["event"][0]) for each in there)
+        notes = [ClassifiedNote.model_validate_json(each) for each in stored]
+        with self._writing:
+            versions = self._versions({note.note_id for note in notes})
+            same = [note for note in notes if versions.get(note.note_id) == note.version]
+            if same:
+                with self._commit() as writer:
+                    for note in same:
+                        writer.delete_documents_by_term("id", str(note.note_id))
+                        writer.add_document(tantivy_document(document(note)))
+
+    def _purged(self, segments: set[str]) -> bool:
+        """Whether the files of these segments are gone, once nothing of ours has them open."""
+        with self._writing, self._viewing:
+            self._current = None
+            self._lent.clear()
+            index = self._open_index()
+            if self._writer is None:
+                self._writer = open_writer(index, self.path)
+            index.reload()
+            self._writer.garbage_collect_files()
+            return not purging.left(self.path, segments)
+
     @contextmanager
     def _commit(self) -> Iterator[tantivy.IndexWriter]:
         """The writer, and a commit after the block; all of it or nothing."""
         index = self._open_index()
         try:
             if self._writer is None:
-                self._writer = open_writer(index, self._path)
+                self._writer = open_writer(index, self.path)
             yield self._writer
             self._writer.commit()
             index.reload()
@@ -227,9 +344,10 @@ class TantivyIndex:
 
     def _view(self, name: str | None = None, *, fresh: bool = False) -> _View:
         """A state to search in: the one that a cursor names, else the current one."""
-        index = self._open_index()
         now = time.monotonic()
         with self._viewing:
+            # In here: an index that a rebuild has just replaced must give no view any more.
+            index = self._open_index()
             self._forget_views(now)
             if name is not None:
                 if name not in self._lent:
@@ -258,6 +376,41 @@ class TantivyIndex:
         if self._index is None:
             raise Unavailable("the index is not open")
         return self._index
+
+
+class TantivyRebuilding:
+    """A new index beside the one in use (services.search.index.Rebuilding)."""
+
+    def __init__(self, index: TantivyIndex, beside: TantivyIndex) -> None:
+        self._index = index
+        self._beside = beside
+
+    async def apply(self, notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
+        """Take these states in one commit; one outcome each, in order."""
+        return await self._beside.apply(notes)
+
+    async def forget(self, note_ids: Sequence[UUID]) -> None:
+        """Remove these notes."""
+        await self._beside.forget(note_ids)
+
+    async def count(self) -> int:
+        """How many notes it holds, tombstones not counted."""
+        return await self._beside.count()
+
+    @asynccontextmanager
+    async def exchange(self) -> AsyncIterator[None]:
+        """Live writes wait during the block; at its end the folders change places."""
+        async with self._index.replaced_by(self._beside):
+            yield
+
+    async def discard_old(self) -> None:
+        """Remove the old folder; searches under way and cursors keep its files open."""
+        await _in_thread(settle, self._index.path)
+
+    async def abandon(self) -> None:
+        """Close and remove the new folder, if it is still one."""
+        await _in_thread(self._beside.close_for_good)
+        await _in_thread(settle, self._index.path)
 
 
 async def _in_thread(work: Callable[..., ResultT], *args: Any, **options: Any) -> ResultT:

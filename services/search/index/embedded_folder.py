@@ -8,6 +8,8 @@ import contextlib
 import fcntl
 import json
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,6 +34,8 @@ WRITER_THREADS = 1
 _MADE_BY = "valise.json"
 _MADE_BY_DRAFT = "valise.new"
 _WRITER_LOCK = ".tantivy-writer.lock"
+_FILLING, _FILLED, _OLD = "filling", "filled", "old"
+_LEFT_OVER = (_FILLING, _FILLED, _OLD)
 
 
 def open_index(path: Path) -> tuple[tantivy.Index, str]:
@@ -41,6 +45,7 @@ def open_index(path: Path) -> tuple[tantivy.Index, str]:
     Misconfigured where another process has it, or where the folder cannot be written.
     """
     try:
+        settle(path)
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()) and not _readable(path):
             _set_aside(path)
@@ -56,12 +61,59 @@ def _generation(path: Path) -> str:
     if made_by.exists():
         return str(json.loads(made_by.read_text(encoding="utf-8"))["generation"])
     generation = uuid4().hex
+    _keep_generation(path, generation)
+    return generation
+
+
+def _keep_generation(path: Path, generation: str) -> None:
     kept = {"fingerprint": fingerprint(), "generation": generation}
     # Renamed into place, so that a crash leaves all of it or nothing.
     draft = path / _MADE_BY_DRAFT
     draft.write_text(json.dumps(kept), encoding="utf-8")
-    draft.rename(made_by)
-    return generation
+    draft.rename(path / _MADE_BY)
+
+
+def filling(path: Path) -> Path:
+    """The folder in which a rebuild fills the index that is to take this one's place."""
+    return path.with_name(f"{path.name}.{_FILLING}")
+
+
+def exchange(path: Path, generation: str) -> None:
+    """Put the folder that a rebuild has filled in the place of the one in use.
+
+    Both must be closed. Killed at any point, `settle` finds one whole index. Raises OSError.
+    """
+    _keep_generation(filling(path), generation)
+    filled, old = (path.with_name(f"{path.name}.{name}") for name in (_FILLED, _OLD))
+    # The name says that nothing is missing from it; until the next line the old one is in use.
+    filling(path).rename(filled)
+    path.rename(old)
+    filled.rename(path)
+    _sync(path.parent)
+
+
+def settle(path: Path) -> None:
+    """End an exchange that was cut short, and remove what rebuilds have left over.
+
+    For the folder's only process. Raises OSError.
+    """
+    filled = path.with_name(f"{path.name}.{_FILLED}")
+    if filled.exists() and not path.exists():
+        filled.rename(path)
+        _sync(path.parent)
+    for name in _LEFT_OVER:
+        left = path.with_name(f"{path.name}.{name}")
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder's names on the disk."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def open_writer(index: tantivy.Index, path: Path) -> tantivy.IndexWriter:

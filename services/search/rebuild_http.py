@@ -1,0 +1,196 @@
+"""Rebuild over HTTP: `POST /api/v1/index/rebuild`, told line by line while it runs."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from schemas.answers import Problem
+from services.runtime import problems
+from services.runtime.errors import Unavailable
+from services.runtime.log import Log
+from services.runtime.problems import ProblemError, problem
+from services.search.index import Index, RebuildLost
+from services.search.rebuild import Line, NotWhole, Progress, rebuild
+
+logger = logging.getLogger("valise.search")
+
+PATH = "/api/v1/index/rebuild"
+NDJSON = "application/x-ndjson"
+
+EXIT_SECONDS = 1.5
+"""What a rebuild gets to end the batch in hand when its server stops, and again to end broken off:
+the server itself has 10 s, and the log is stopped after this. What is left over goes at the next
+start."""
+RETRY_AFTER_SECONDS = 30
+
+ENDED = "La reconstruction s'est interrompue ; l'index en place continue de servir. La relancer."
+
+
+class Rebuilds:
+    """The rebuild of this server: one at a time."""
+
+    def __init__(self, log: Log, index: Index) -> None:
+        self._log = log
+        self._index = index
+        self._run: Run | None = None
+
+    def begin(self) -> "Run":
+        """A rebuild that has begun. Raises ProblemError (409) while another has not ended."""
+        if self._run is not None and not self._run.ended:
+            raise ProblemError(
+                409,
+                "Reconstruction en cours",
+                "Une reconstruction est déjà en cours ; recommencer quand elle sera terminée.",
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+        self._run = Run(self._log, self._index)
+        return self._run
+
+    async def stop(self) -> None:
+        """End a rebuild that goes on, within EXIT_SECONDS. Never raises."""
+        if self._run is not None:
+            await self._run.stop()
+
+
+class Run:
+    """One rebuild and what it says."""
+
+    def __init__(self, log: Log, index: Index) -> None:
+        self._lines: asyncio.Queue[Line | None] = asyncio.Queue()
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(self._work(log, index), name="rebuild")
+        self.problem: Problem | None = None
+        """The problem in which it ended, once that was said."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it goes on."""
+        return self._task.done()
+
+    async def line(self) -> bytes:
+        """What it says next; empty once it has ended."""
+        said = await self._lines.get()
+        if said is None:
+            return b""
+        self.problem = said.problem
+        return said.model_dump_json(exclude_none=True).encode() + b"\n"
+
+    def leave(self) -> None:
+        """Nobody listens any more: it gives the new index up, unless that is being put in place."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """End it, broken off where it takes longer than EXIT_SECONDS. Never raises."""
+        self.leave()
+        _, late = await asyncio.wait([self._task], timeout=EXIT_SECONDS)
+        if late:
+            logger.warning("rebuild: not ended in time, broken off: to be run again")
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=EXIT_SECONDS)
+
+    async def _work(self, log: Log, index: Index) -> None:
+        def tell(progress: Progress) -> None:
+            self._lines.put_nowait(Line(progress=progress))
+
+        last = Line(problem=problem(500, detail=ENDED))
+        try:
+            last = Line(summary=await rebuild(log, index, tell=tell, stopping=self._stopping))
+        except Unavailable as error:
+            logger.warning("rebuild: given up: %s", error.reason)
+            last = Line(problem=problem(503))
+        except RebuildLost:
+            logger.warning("rebuild: given up: another one has begun")
+            last = Line(problem=problem(409, "Reconstruction remplacée", LOST))
+        except NotWhole as error:
+            logger.error("rebuild: given up: %s", error)  # noqa: TRY400  (no trace: a finding)
+            last = Line(problem=problem(500, "Nouvel index incomplet", not_whole(error)))
+        except Exception:
+            logger.exception("rebuild: failed")
+        finally:
+            self._lines.put_nowait(last)
+            self._lines.put_nowait(None)
+
+
+LOST = (
+    "Le nouvel index a disparu : une autre reconstruction a commencé depuis. "
+    "L'index en place n'a pas changé."
+)
+
+
+def not_whole(error: NotWhole) -> str:
+    """What is said of an index that was not put in place."""
+    return (
+        f"Le nouvel index a {error.held} notes au lieu de {error.wanted}. Il a été abandonné ; "
+        "l'index en place n'a pas changé."
+    )
+
+
+def rebuilding(rebuilds: Rebuilds) -> APIRouter:
+    """The route of rebuilding. For administrators, as that of reclassification."""
+    routes = APIRouter(tags=["administration"])
+
+    @routes.post(
+        PATH,
+        summary="Refaire l'index à partir du journal, sans interrompre la recherche",
+        status_code=200,
+        response_class=_Told,
+        response_model=None,
+        responses=_responses(),
+    )
+    async def post_rebuild(request: Request) -> Response:
+        if "origin" in request.headers:
+            # A page in the administrator's browser, whoever wrote it, must not start this.
+            raise ProblemError(403, detail="Cette adresse ne s'appelle pas depuis une page web.")
+        run = rebuilds.begin()
+        try:
+            first = await run.line()
+        except BaseException:
+            run.leave()
+            raise
+        if run.problem is not None:
+            away = {"Retry-After": str(RETRY_AFTER_SECONDS)} if run.problem.status == 503 else {}
+            return problems.answer(run.problem, away)
+        return _Told(run, first)
+
+    return routes
+
+
+class _Told(StreamingResponse):
+    """Passes on what a rebuild says; a client that goes away stops it."""
+
+    media_type = NDJSON
+
+    def __init__(self, run: Run, first: bytes) -> None:
+        super().__init__(_lines(run, first))
+        self._run = run
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._run.leave()
+
+
+async def _lines(run: Run, first: bytes) -> AsyncIterator[bytes]:
+    line = first
+    while line:
+        yield line
+        line = await run.line()
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {
+            "model": Line,
+            "description": "Une ligne JSON à la fois : « progress » pendant le travail, puis "
+            "« summary », ou « problem ». Si la connexion est coupée avant l'échange, le nouvel "
+            "index est abandonné ; relancer recommence proprement.",
+            "content": {NDJSON: {"schema": {"type": "object"}}},
+        },
+        **problems.responses(403, 409, 500, 503),
+    }
