@@ -2,7 +2,8 @@
 
 Text and Markdown files become notes: what their header says, else subject from the first line,
 reference from the file's name, date from the file's own. `.json` holds one note and `.jsonl` one a
-line, as the API takes them. Other documents are sent as they are; the service reads them and says what it read.
+line, as the API takes them. Other documents are sent as they are; the service reads them and says
+what it read.
 
 Running it again sends the same once more, and the service knows what it has: a folder that was
 stopped half-way ends as if it had not been.
