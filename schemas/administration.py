@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from schemas.answers import State
-from schemas.note import Frozen
+from schemas.note import STORABLE, Frozen
 
 
 class LetterState(StrEnum):
@@ -85,7 +85,7 @@ class ExpungeOrder(Frozen):
 
     reason: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=STORABLE),
         Field(description="Pourquoi, sans rien citer de la note"),
     ]
 

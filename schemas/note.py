@@ -71,6 +71,10 @@ def _check_marks(text: str) -> None:
         raise ValueError(f"plus de {MOST_MARKS} signes diacritiques de suite")
 
 
+STORABLE = r"^[^\x00]*$"
+"""Text that PostgreSQL takes."""
+
+
 def normalise_line(text: str) -> str:
     """A one-line text, normalised, trimmed, inner white space made one space."""
     return _SPACES.sub(" ", normalise_text(text)).strip()

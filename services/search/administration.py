@@ -13,6 +13,7 @@ from schemas.administration import (
     ExpungeOrder,
     Replayed,
 )
+from schemas.note import STORABLE
 from services.runtime import problems
 from services.runtime.log import Log
 from services.runtime.originals import Originals
@@ -30,9 +31,12 @@ Number = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="Numéro de la mis
 
 def _wanted(
     service: Annotated[
-        str | None, Query(max_length=64, description="Le service qui a mis à l'écart")
+        str | None,
+        Query(max_length=64, pattern=STORABLE, description="Le service qui a mis à l'écart"),
     ] = None,
-    reason: Annotated[str | None, Query(max_length=200, description="Une partie du motif")] = None,
+    reason: Annotated[
+        str | None, Query(max_length=200, pattern=STORABLE, description="Une partie du motif")
+    ] = None,
     note_id: Annotated[UUID | None, Query(description="La note en cause")] = None,
     replayed: Annotated[bool | None, Query(description="Déjà relancée, ou jamais")] = None,
 ) -> LetterFilter:

@@ -211,9 +211,10 @@ def view(row: LetterRow) -> DeadLetterView:
 
 def state(row: LetterRow) -> LetterState:
     """Where a letter is."""
-    if row.replays and row.note_state in (State.INDEXED, State.WITHDRAWN):
-        return LetterState.SETTLED
-    return LetterState.PARKED if row.returns >= row.replays else LetterState.REPLAYED
+    if row.returns >= row.replays:
+        return LetterState.PARKED
+    settled = row.note_state in (State.INDEXED, State.WITHDRAWN)
+    return LetterState.SETTLED if settled else LetterState.REPLAYED
 
 
 def hint(reason: str) -> str:

@@ -5,6 +5,7 @@ where much of a long text changed, it is shown as taken out and put in whole.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,13 +18,14 @@ MOST_LINES = 1_000
 """Compared with each other, between the first and the last that differ."""
 MOST_WORDS = 500
 """As above, within what was replaced: 3,000 characters, longer than nearly every paragraph."""
-MOST_PAIRS = 2_000_000
-"""Of words, one old and one new, looked at in one text: half a second at worst."""
+MOST_STEPS = 5_000_000
+"""Of comparing words, in one text: about a second at worst."""
 ALIKE = 0.4
 """Share of words kept, below which two passages are told apart whole: a mosaic of single words that
 happen to occur in both cannot be read."""
 
-_WORDS = re.compile(r"\s*\S+")
+_WORDS = re.compile(r"\s*(?:\S+|\Z)")
+"""With the end: a long space there would be tried again from each of its characters."""
 
 Operation = tuple[str, str]
 """equal, insert, delete or skip, and the text."""
@@ -44,7 +46,7 @@ def changes(before: Note, after: Note) -> tuple[FieldChange, ...]:
 def text_difference(before: str, after: str) -> tuple[TextOperation, ...]:
     """What became of a text. Unchanged lines are skipped, changed ones told word by word."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    found = _lines(old, new, _Effort(MOST_PAIRS))
+    found = _lines(old, new, _Effort(MOST_STEPS))
     return tuple(
         TextOperation(op=op, text="" if op == "skip" else text, characters=len(text))
         for op, text in _joined(found)
@@ -55,7 +57,13 @@ def text_difference(before: str, after: str) -> tuple[TextOperation, ...]:
 class _Effort:
     """What may still be spent on one text."""
 
-    pairs: int
+    steps: int
+
+    def allows(self, steps: int) -> bool:
+        """Whether there is enough left for so many steps; then they are spent."""
+        enough = steps <= self.steps
+        self.steps -= steps if enough else 0
+        return enough
 
 
 def _lines(before: Sequence[str], after: Sequence[str], effort: _Effort) -> Iterable[Operation]:
@@ -89,8 +97,7 @@ def _words(old: str, new: str, effort: _Effort) -> Sequence[Operation]:
     before, after = _split(old), _split(new)
     first, last = _ends(before, after)
     cut, put = before[first : len(before) - last], after[first : len(after) - last]
-    effort.pairs -= len(cut) * len(put) if max(len(cut), len(put)) <= MOST_WORDS else 0
-    if max(len(cut), len(put)) > MOST_WORDS or effort.pairs < 0:
+    if max(len(cut), len(put)) > MOST_WORDS or not effort.allows(_steps(cut, put)):
         return whole
     matcher = SequenceMatcher(None, cut, put, autojunk=False)
     opcodes = matcher.get_opcodes()
@@ -104,6 +111,13 @@ def _words(old: str, new: str, effort: _Effort) -> Sequence[Operation]:
         else:
             found += [("delete", "".join(cut[a:b])), ("insert", "".join(put[c:d]))]
     return [*found, ("equal", "".join(before[len(before) - last :]))]
+
+
+def _steps(cut: Sequence[str], put: Sequence[str]) -> int:
+    """What comparing these may take: once per word kept, each is held against its equals."""
+    there = Counter(put)
+    pairs = sum(count * there[word] for word, count in Counter(cut).items())
+    return (pairs + len(cut) + len(put)) * min(len(cut), len(put))
 
 
 def _split(text: str) -> list[str]:

@@ -152,6 +152,11 @@ async def _index_admitted(
         for at, note in enumerate(notes)
         if note.note_id in barred and note.received_at <= barred[note.note_id]
     }
+    if late:
+        # Of one that the registry has, its post has sent it anew: what is in it is written again,
+        # and must not be late for ever.
+        there = await aside(registry.received_when, {notes[at].note_id for at in late})
+        late = {at for at in late if notes[at].received_at != there.get(notes[at].note_id)}
     if not late:
         return await _index(index, registry, notes)
     if log is not None:

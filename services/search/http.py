@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from schemas.answers import MissingReferences, NoteView, Problem, Revisions, SearchPage, Trace
 from schemas.correction import LabelledNote
 from schemas.events import MAX_REVISION
+from schemas.note import STORABLE
 from schemas.query import Query
 from schemas.vocabulary import PostCode
 from services.runtime import metrics, problems
@@ -41,7 +42,10 @@ Before = Annotated[
 ]
 CitingPost = Annotated[PostCode | None, Parameter(description="Poste dont les notes citent")]
 After = Annotated[
-    str | None, Parameter(max_length=300, description="Valeur « next » de la page précédente")
+    str | None,
+    Parameter(
+        max_length=300, pattern=STORABLE, description="Valeur « next » de la page précédente"
+    ),
 ]
 
 

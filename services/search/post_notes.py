@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from schemas.answers import NotePlace, PostNotes, State
-from schemas.note import Line
+from schemas.note import STORABLE, Line
 from schemas.vocabulary import PostCode
 from services.runtime import problems
 from services.runtime.registry import ReceiptRow, Registry, aside
@@ -32,7 +32,8 @@ def router(registry: Registry) -> APIRouter:
         state: Annotated[list[State] | None, Query(description="Un état, ou plusieurs")] = None,
         reference: Annotated[Line | None, Query(description="Une seule référence")] = None,
         after: Annotated[
-            str | None, Query(description="« next » de la page précédente", max_length=200)
+            str | None,
+            Query(description="« next » de la page précédente", max_length=200, pattern=STORABLE),
         ] = None,
         size: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
     ) -> PostNotes:

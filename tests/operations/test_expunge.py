@@ -146,6 +146,24 @@ async def test_the_post_may_send_the_reference_again_and_that_note_is_left_alone
     assert desk.registry.park(letter) is True
 
 
+async def test_a_note_that_the_registry_has_is_not_taken_for_the_expunged_one(desk: Desk) -> None:
+    desk.receive(MINE)
+    ahead = MINE.received_at + timedelta(minutes=1)
+    desk.registry.begin_correction(correction("sante", note_id=MINE.note_id, at=ahead))
+    await expunger(desk).expunge(MINE.note_id, REASON)
+    # Sent again to a machine whose clock is behind that of the one that took the correction.
+    behind = MINE.received_at + timedelta(seconds=1)
+    anew = a_classified_note(a_note(reference=REFERENCE), received_at=behind)
+    desk.receive(anew)
+    await desk.write(CLASSIFIED.name, MINE.note_id, anew)
+    await eventually(lambda: desk.index.get(MINE.note_id))
+    assert await desk.last(SUBMITTED.name, MINE.note_id) is None  # nothing was written again
+    letter = DeadLetterRow("notes.submitted/0/9", "classify", "x", behind, b"?", encode(anew))
+    assert desk.registry.park(letter) is True
+    late = replace(letter, origin="notes.submitted/0/1", value=encode(MINE))
+    assert desk.registry.park(late) is False
+
+
 async def test_what_was_cut_short_is_finished_by_asking_again(tmp_path: Path) -> None:
     async with open_desk(tmp_path, classifying=False) as desk:
         desk.receive(MINE)

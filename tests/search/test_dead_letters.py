@@ -81,6 +81,33 @@ async def test_a_letter_that_fails_again_is_the_same_letter_with_its_latest_reas
     assert letter["replayed_at"] is not None
 
 
+async def test_a_letter_that_came_back_is_parked_though_its_note_is_indexed(desk: Desk) -> None:
+    desk.receive(NOTE)
+    await desk.write(CLASSIFIED.name, NOTE.note_id, NOTE)
+    await eventually(lambda: desk.index.get(NOTE.note_id))
+    number = await desk.park(CLASSIFIED.name, "berlin", NOTE, "the key is not a note id")
+    await desk.post(f"/dead-letters/{number}/replay")
+    await eventually(lambda: desk.letters()[0].returns)
+    letter = await desk.get(f"/dead-letters/{number}")
+    assert (letter["state"], letter["note_state"], letter["replays"]) == ("parked", "indexed", 1)
+
+
+async def test_a_character_that_no_database_keeps_is_refused(desk: Desk) -> None:
+    for path in (
+        "/dead-letters?reason=%00",
+        "/dead-letters?service=%00",
+        "/missing-references?after=berlin/%00",
+        "/notes?post=berlin&after=%00",
+    ):
+        assert (await desk.http.get(f"/api/v1{path}")).status_code == 422, path
+    assert (await desk.post("/dead-letters/replay", reason="\0")).status_code == 422
+    desk.receive(NOTE)
+    assert (
+        await desk.post(f"/notes/{NOTE.note_id}/expunge", {"reason": "a\0b"})
+    ).status_code == 422
+    assert desk.registry.knows(NOTE.note_id)
+
+
 async def test_what_a_replayed_record_becomes_on_the_next_topic_is_another_letter(
     desk: Desk,
 ) -> None:

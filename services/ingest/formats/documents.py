@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.note import MAX_BODY, MAX_SUBJECT
-from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf
+from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf, plain
 from services.ingest.formats.model import (
     MAX_FILE_BYTES,
     MAX_UNPACKED_BYTES,
@@ -16,12 +16,13 @@ from services.ingest.formats.model import (
     Unreadable,
 )
 from services.ingest.formats.text import one_line, tidy
-from services.runtime import text_files
 
 logger = logging.getLogger(__name__)
 
 DEEPEST = 3
 """Files within files: a mail in a mail in an archive. What is deeper hides more than it sends."""
+MOST_DOCUMENTS = 2_000
+"""Of one file, mails within archives counted: as many as an archive may have entries."""
 LONG_SUBJECT = 300
 """Characters up to which a document's first line can be its subject; of a longer one, as many."""
 LONG_NAME = 200
@@ -71,11 +72,16 @@ def parts(data: bytes, name: str, media_type: str | None = None) -> Iterator[Par
         most = MAX_FILE_BYTES // 1024 // 1024
         yield Unreadable(name, 413, f"Le fichier dépasse {most} Mio : le réduire ou le partager.")
         return
-    some = False
+    count = 0
     for part in _unpacked(data, name, media_type, (), _Budget()):
-        some = True
+        count += 1
+        if count > MOST_DOCUMENTS:
+            yield Unreadable(
+                name, 413, f"Le fichier a plus de {MOST_DOCUMENTS} documents : le partager."
+            )
+            return
         yield part
-    if not some:
+    if not count:
         yield Unreadable(name, 422, "Le fichier ne contient aucun document.")
 
 
@@ -191,21 +197,11 @@ _READERS = {kinds.HTML: html.read, kinds.DOCX: docx.read, kinds.ODT: odt.read, k
 
 
 def _of_text(data: bytes) -> tuple[dict[str, str], str, str]:
-    """A text file, word for word: as `valise submit` has always read it, so that the same file is
-    the same note. Only where its header names the subject, that is the subject.
-    """
     try:
-        found = text_files.parse(data)
+        found = plain.read(data)
     except ValueError as error:
         raise Refused(422, f"{str(error).capitalize()}.") from error
-    rest = "" if found.body.lstrip().startswith(found.subject) else found.body
-    whole = f"{found.subject}\n\n{rest}" if rest else found.body
-    header = head.read(whole)
-    subject = header.fields.get("subject", "")
-    if not subject:
-        return header.fields, found.subject, found.body
-    first_is_subject = one_line(found.subject).endswith(subject)
-    return header.fields, subject, found.body if first_is_subject else whole
+    return found.fields, found.subject, found.body
 
 
 def _of_content(content: Content) -> tuple[dict[str, str], str, str]:

@@ -2,8 +2,8 @@
 
 The journal holds what a late event is judged by: every event of a note was received no later than
 the registry's newest row of it, so whatever was received by then is the expunged note, and what
-was received after it is a note that its post has sent anew. Clocks of one service are compared with
-themselves only.
+was received after it is a note that its post has sent anew. So is what bears the moment at which
+the registry has the note received now, whatever the clocks said.
 
 The functions run within transactions of `store`.
 """
@@ -114,7 +114,20 @@ def bars(connection: sa.Connection, letter: DeadLetterRow) -> bool:
     if not known:
         return False
     received = received_at(letter)
-    return received is None or any(received <= until for until in known.values())
+    if received is None:
+        return True
+    there = received_when(connection, known)
+    return any(received <= until and received != there.get(each) for each, until in known.items())
+
+
+def received_when(connection: sa.Connection, note_ids: Collection[UUID]) -> Mapping[UUID, datetime]:
+    """Of these notes, those that are there now, with what their events say of when they came."""
+    rows = connection.execute(
+        sa.select(revisions.c.note_id, revisions.c.received_at).where(
+            revisions.c.note_id.in_(list(note_ids)), revisions.c.revision == 1
+        )
+    )
+    return {row.note_id: row.received_at for row in rows}
 
 
 def own_originals(connection: sa.Connection, note_id: UUID) -> list[str]:

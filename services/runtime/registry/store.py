@@ -405,6 +405,11 @@ class Registry:
         with self._database.reading() as connection:
             return expunging.barred(connection, note_ids)
 
+    def received_when(self, note_ids: Collection[UUID]) -> Mapping[UUID, datetime]:
+        """Of these notes, those that the registry has now, with their events' `received_at`."""
+        with self._database.reading() as connection:
+            return expunging.received_when(connection, note_ids)
+
     def mark_forgotten(self, note_id: UUID, number: int, at: datetime) -> None:
         """The null value of that expunging has been through the whole pipeline."""
         with self._database.writing() as connection:
