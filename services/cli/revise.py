@@ -15,7 +15,7 @@ import typer
 from services.cli import client
 from services.cli.submit import TEXT_ENDINGS, header
 from services.cli.trace import identify
-from services.runtime import text_files
+from services.ingest.formats import plain
 
 NoteArgument = Annotated[str, typer.Argument(metavar="ID", help="Identifiant, ou poste/référence.")]
 AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]
@@ -37,20 +37,22 @@ def rectify(
     shown = _shown(address)
     try:
         if file.suffix.lower() == ".json":
-            body, defaulted = json.loads(file.read_bytes()), False
+            # As it is: what is wrong with it, the service says in French.
+            content, defaulted = file.read_bytes(), False
         elif file.suffix.lower() in TEXT_ENDINGS:
             body, defaulted = _from_text(file, note, shown)
+            content = json.dumps(body, ensure_ascii=False).encode()
         else:
             known = ", ".join((*TEXT_ENDINGS, ".json"))
             raise typer.BadParameter(f"format non pris en charge (acceptés : {known})")
     except (OSError, ValueError) as error:
         typer.echo(f"{file} : {error}", err=True)
         raise typer.Exit(1) from None
-    headers = {"If-Match": shown.headers["ETag"]}
+    headers = {"If-Match": shown.headers["ETag"], "Content-Type": "application/json"}
     if defaulted:
         headers["Valise-Defaulted"] = "date"
     parameters = {"major": "false"} if minor else {}
-    answer = _send("PUT", address, params=parameters, headers=headers, json=body)
+    answer = _send("PUT", address, params=parameters, headers=headers, content=content)
     _say(answer, "rectifiée", as_json)
 
 
@@ -83,7 +85,7 @@ def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, 
 
     Raises ValueError and OSError where the file cannot be read.
     """
-    text = text_files.read(file)
+    text = plain.read(file.read_bytes())
     said = {"subject": text.subject, "body": text.body} | header(text)
     for name in ("post", "reference"):
         said.pop(name, None)

@@ -28,8 +28,8 @@ from schemas.vocabulary import Genre
 from services.cli import client, preview
 from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
-from services.ingest.formats import head
-from services.runtime import text_files
+from services.ingest.formats import plain
+from services.ingest.formats.plain import Plain
 
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
 FILE_ENDINGS = (".html", ".htm", ".docx", ".odt", ".pdf", ".eml", ".zip")
@@ -226,8 +226,8 @@ def _once(drafts: Iterable[Source]) -> Iterator[Source]:
 def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
     """The note in a text file. Raises ValueError where it has no text, OSError unreadable."""
     _check_name(path)
-    text = text_files.read(path)
-    said = header(text)
+    found = plain.read(path.read_bytes())
+    said = header(found)
     if post:
         said.pop("post", None)
     payload = {
@@ -235,16 +235,16 @@ def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
         "reference": path.stem,
         "genre": Genre.NOTE.value,
         "date": _changed(path),
-        "subject": text.subject,
-        "body": text.body,
+        "subject": found.subject,
+        "body": found.body,
     }
     dated = "date" in said or "date" in overrides
     return Draft(shown(path), payload | said | overrides, defaulted=() if dated else ("date",))
 
 
-def header(text: text_files.TextFile) -> dict[str, Any]:
+def header(text: Plain) -> dict[str, Any]:
     """What the header of a text says of it, as fields of a note; only what is there."""
-    said: dict[str, Any] = dict(head.read(f"{text.subject}\n{text.body}").fields)
+    said: dict[str, Any] = dict(text.fields)
     if "cites" in said:
         said["cites"] = [each.strip() for each in said["cites"].split(";")]
     return said

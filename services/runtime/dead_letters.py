@@ -66,7 +66,7 @@ class DeadLetter:
                 offset=int(offset),
                 reason=record.headers[REASON].decode(),
                 service=record.headers[SERVICE].decode(),
-                at=datetime.fromisoformat(record.headers[AT].decode()),
+                at=_moment(record.headers[AT].decode()),
                 key=record.key,
                 value=record.value,
                 headers={name: value for name, value in record.headers.items() if name not in OURS},
@@ -130,6 +130,14 @@ class DeadLetter:
 
 
 OURS = frozenset({REASON, ORIGIN, SERVICE, AT})
+
+
+def _moment(text: str) -> datetime:
+    """The moment. Raises ValueError for what is none, or names no time zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment
 
 
 def _one_line(reason: str) -> str:

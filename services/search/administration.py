@@ -110,7 +110,7 @@ def router(
                 "model": Expunged,
                 "description": "Elle n'est plus consultable ; refaire la demande pour achever",
             },
-            **problems.responses(404, 422, 503),
+            **problems.responses(404, 409, 422, 503),
         },
     )
     async def expunge(

@@ -204,3 +204,22 @@ def test_the_header_of_a_text_is_read(tmp_path: Path) -> None:
     assert isinstance(given.payload, dict)
     assert (given.payload["date"], given.payload["subject"]) == ("2026-05-06", "Autre")
     assert given.payload["post"] == "madrid"
+
+
+def test_a_text_is_the_same_note_sent_alone_or_in_an_archive(
+    deployment: Embedded, tmp_path: Path
+) -> None:
+    text = "Ambassade de France\nObjet : Réforme\nDate : 4 mars 2026\n\nLe Bundestag a voté.\n"
+    file = tmp_path / "BER-A-1.txt"
+    file.write_text(text, encoding="utf-8")
+    draft = text_draft(file, "berlin", {})
+    assert isinstance(draft.payload, dict)
+    assert draft.payload["body"].startswith("Ambassade de France\n")
+    packed = tmp_path / "envoi.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(file, file.name)
+        archive.writestr("BER-A-2\u2028bis.txt", text)
+    assert valise(deployment, "submit", "--post", "berlin", str(file)).returncode == 0
+    again = valise(deployment, "submit", "--post", "berlin", "--json", str(packed))
+    said = [json.loads(line)["outcome"] for line in again.stdout.split("\n") if line]
+    assert said == ["duplicate", "accepted"], again.stderr

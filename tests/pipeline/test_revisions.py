@@ -113,7 +113,9 @@ def test_a_counsellor_does_the_same_from_a_terminal(deployment: Deployment, tmp_
     shown = httpx.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).json()
     assert shown["note"]["date"] == "2026-03-04"
 
-    for wrong in ("absent.md", "note.docx"):
+    (tmp_path / "nan.json").write_text('{"subject": NaN}')
+    (tmp_path / "surrogate.json").write_text('{"subject": "\\ud800"}')
+    for wrong in ("absent.md", "note.docx", "nan.json", "surrogate.json"):
         failed = valise(deployment, "rectify", str(tmp_path / wrong), "--note", NOTE)
         assert failed.returncode in (1, 2)
         assert "Traceback" not in failed.stderr

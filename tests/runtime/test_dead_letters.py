@@ -91,3 +91,6 @@ def test_a_record_that_is_no_dead_letter_is_refused(spoilt):
         DeadLetter.from_record(lying(Entry(entry.key, entry.value, without)))
     with pytest.raises(Unprocessable):
         DeadLetter.from_record(lying(Entry(entry.key, entry.value, {**without, spoilt: b"\xff"})))
+    naive = {**entry.headers, "valise-at": b"2026-03-04T05:06:07"}
+    with pytest.raises(Unprocessable, match="time zone"):
+        DeadLetter.from_record(lying(Entry(entry.key, entry.value, naive)))

@@ -49,7 +49,9 @@ def read(packed: zipfile.ZipFile, entry: str | zipfile.ZipInfo) -> bytes:
             raise Refused(422, "L'archive est protégée par un mot de passe : l'enlever.")
         if info.compress_type not in _METHODS:
             raise Refused(422, "L'archive est comprimée d'une façon inconnue : la refaire en ZIP.")
-        return packed.read(info)
+        # Not packed.read(): it unpacks all there is before it looks at what was declared.
+        with packed.open(info) as unpacking:
+            return unpacking.read(info.file_size)
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise damaged("ZIP (ou DOCX, ODT)") from error
     except (NotImplementedError, RuntimeError) as error:  # encrypted or packed in other ways

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from services.ingest.formats import archive, blocks
 from services.ingest.formats.blocks import Block
-from services.ingest.formats.model import Content
+from services.ingest.formats.model import MOST_NAMES, Content
 from services.ingest.formats.xml import Element, attribute, children, local, parsed
 
 _WHAT = "DOCX"
@@ -25,7 +25,6 @@ _LEFT_OUT = frozenset(
         "pPr",
         "tblPr",
         "Fallback",
-        "pict",
         "object",
         "annotationRef",
         "sectPr",
@@ -37,6 +36,7 @@ _CONTENTS = ("toc", "tm")
 _LISTS = ("listbullet", "listnumber", "listepuces", "listenumros")
 _TITLES = ("title", "titre")
 _EMBEDDED = "word/embeddings/"
+_NOTES = ("footnote", "endnote")
 
 
 @dataclass
@@ -52,16 +52,19 @@ def read(data: bytes) -> Content:
         root = parsed(archive.read(packed, "word/document.xml"), _WHAT)
         names = packed.namelist()
         notes: dict[str, Element] = {}
-        if "word/footnotes.xml" in names:
-            footnotes = parsed(archive.read(packed, "word/footnotes.xml"), _WHAT)
-            notes = {attribute(note, "id"): note for note in children(footnotes, "footnote")}
+        for kind in _NOTES:
+            if f"word/{kind}s.xml" in names:
+                inside = parsed(archive.read(packed, f"word/{kind}s.xml"), _WHAT)
+                notes |= {f"{kind} {attribute(n, 'id')}": n for n in children(inside, kind)}
     reading = _Reading(notes)
     found = [block for body in children(root, "body") for block in _blocks(body, reading)]
     for number, cited in enumerate(reading.cited, start=1):
-        inside = " ".join(block.text for block in _blocks(notes[cited], reading, in_note=True))
-        found.append(Block(f"[{number}] {inside}"))
+        said = " ".join(block.text for block in _blocks(notes[cited], reading, in_note=True))
+        found.append(Block(f"[{number}] {said}"))
     embedded = tuple(PurePosixPath(name).name for name in names if name.startswith(_EMBEDDED))
-    return Content(text=blocks.joined(found), title=reading.title, attachments=embedded)
+    return Content(
+        text=blocks.joined(found), title=reading.title, attachments=embedded[:MOST_NAMES]
+    )
 
 
 def _blocks(parent: Element, reading: _Reading, *, in_note: bool = False) -> Iterator[Block]:
@@ -135,8 +138,8 @@ def _inline(
             yield "-"
         elif name == "txbxContent":
             boxes.append(child)
-        elif name == "footnoteReference":
-            note = attribute(child, "id")
+        elif name.removesuffix("Reference") in _NOTES:
+            note = f"{name.removesuffix('Reference')} {attribute(child, 'id')}"
             if note in reading.notes and not in_note:
                 reading.cited.append(note)
                 yield f" [{len(reading.cited)}]"

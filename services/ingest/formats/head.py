@@ -45,7 +45,7 @@ _LABELS = {
     "genre": ("genre", "type", "nature", "type de document", "nature du document"),
 }
 _LABEL_OF = {label: name for name, labels in _LABELS.items() for label in labels}
-_LABELLED = re.compile(r"([^:|\d]{1,40}?)\s*[:|]\s*(.*)", re.S)
+_LABELLED = re.compile(r"([^:|\d]{1,40}?)\s*(?::\s*\|?|\|\s*:?)\s*(.*)", re.S)
 _NUMBER = re.compile(
     r"(?:note(?: diplomatique)?|t[ée]l[ée]gramme(?: diplomatique)?|br[èe]ve|synth[èe]se"
     r"|bulletin(?: d['’]actualité)?|rapport|questionnaire)?"
@@ -76,13 +76,20 @@ _MONTHS = {
 }
 _WORDS_DATE = re.compile(r"(\d{1,2})\s?(?:er)?\s+([a-z]{3,9})\.?\s+(\d{4})")
 _FIGURES_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[t ]\d{2}:\d{2}\S*)?")
 _DATELINE = re.compile(r"(?:([^,\d]{2,40}),\s*)?(?:le\s+)?(?:\w+di\s+|dimanche\s+)?(\d.*)", re.I)
 _EARLIEST, _LATEST = 1900, 2100
 _EMPHASIS = re.compile(r"[*#>]+|(?<!\w)_+|_+(?!\w)|</?[bi]>")
 _CITED = re.compile(r"\s*(?:;|\n|,(?=\s)|\bet\b)\s*")
 _CITED_DATE = re.compile(r"\s+(?:du|en date du|\()\s*\d.*$")
 _REFERENCE = re.compile(r"(?=.*\d)\S[\S ]{0,80}")
+
+_SENTENCE_ENDS = (".", ";", "!", "?")
+_WORD_OF_TEXT = re.compile(
+    r"(?<!\S)(?:les|des|aux|une|pour|par|dans|sur|sous|avec|loi|decret|directive|reglement"
+    r"|arrete|rapport|article|convention|decision)(?!\S)"
+)
+"""What a text cited in a sentence has (`directive (UE) 2019/1158`), and no note's own number."""
 
 _GENRES = {
     "note diplomatique": "note_diplomatique",
@@ -159,7 +166,7 @@ def day(text: str) -> str:
         numbers = (int(found[3]), _MONTHS.get(found[2], 0), int(found[1]))
     elif found := _FIGURES_DATE.fullmatch(plain):
         numbers = (int(found[3]), int(found[2]), int(found[1]))
-    elif found := _ISO_DATE.match(plain):
+    elif found := _ISO_DATE.fullmatch(plain):
         numbers = (int(found[1]), int(found[2]), int(found[3]))
     else:
         return ""
@@ -234,7 +241,8 @@ def _value(name: str, value: str) -> str:
     if name == "reference":
         number = _NUMBER.fullmatch(value)
         reference = (number[1] if number else value).strip().rstrip(".")
-        return reference if _REFERENCE.fullmatch(reference) else ""
+        known = _REFERENCE.fullmatch(reference) and not _WORD_OF_TEXT.search(_folded(reference))
+        return reference if known else ""
     if name == "cites":
         return ";".join(_cited(value))
     if name == "post":
@@ -288,6 +296,8 @@ def _city(text: str) -> str:
 
 def _titled(line: str) -> str:
     """The post whose title a line is: `Ambassade de France en Allemagne`."""
+    if line.endswith(_SENTENCE_ENDS):
+        return ""
     plain = _folded(line)
     for code, title in _titles():
         if plain.startswith(title):

@@ -5,19 +5,17 @@ import email.errors
 import email.header
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from services.ingest.formats import html, kinds
-from services.ingest.formats.model import Content, Refused, damaged
+from services.ingest.formats.model import MOST_NAMES, Content, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
 MOST_PARTS = 500
 """Of one mail, those within its parts counted."""
-MOST_NAMES = 200
-"""Attachments named in a note, as in schemas.note."""
 _FORWARDED = re.compile(r"^(?:(?:tr|re|ré|fwd?|réf)\s*:\s*)+", re.I)
 _FLOWED = re.compile(r"(?<=\S) \n(?=[^\s>-])")
 
@@ -48,7 +46,7 @@ def read(data: bytes) -> Mail:
         raise Refused(422, "Le courriel est trop imbriqué : en enregistrer le texte.") from error
     if not message.keys():
         raise damaged("EML")
-    texts: dict[str, Message] = {}
+    texts: list[Message] = []
     read_too: list[Attachment] = []
     names: list[str] = []
     for number, part in enumerate(parts):
@@ -56,7 +54,7 @@ def read(data: bytes) -> Mail:
         name = _name(part)
         attached = "attachment" in str(part.get("Content-Disposition", "")).lower()
         if media_type in ("text/plain", "text/html") and not attached and not name:
-            texts.setdefault(media_type, part)
+            texts.append(part)
         elif media_type == "message/rfc822":
             name = f"{name.removesuffix('.eml') or f'message-{number}'}.eml"
             read_too.append(Attachment(name, media_type, _bytes(part)))
@@ -69,12 +67,10 @@ def read(data: bytes) -> Mail:
 
 
 def _content(
-    message: Message, texts: dict[str, Message], attachments: tuple[str, ...]
+    message: Message, texts: Sequence[Message], attachments: tuple[str, ...]
 ) -> Content | None:
-    text = _plain(texts["text/plain"]) if "text/plain" in texts else ""
-    if not text and "text/html" in texts:
-        part = texts["text/html"]
-        text = html.read(_bytes(part) or b" ", article=False, charset=_charset(part)).text
+    # Several where the writer put a picture or a file between two paragraphs.
+    text = "\n\n".join(filter(None, map(_text, texts)))
     if not text:
         return None
     fields = {}
@@ -85,19 +81,34 @@ def _content(
 
 
 def _parts(message: Message) -> Iterator[Message]:
-    """The parts that hold something, each attached mail as one."""
+    """The parts that hold something, each attached mail as one; of two forms of a text the plain
+    one."""
     count = 0
-    waiting = [message]
+    waiting = [(message, False)]
     while waiting:
-        part = waiting.pop()
+        part, plain_too = waiting.pop()
         count += 1
         if count > MOST_PARTS:
             raise Refused(413, f"Le courriel a plus de {MOST_PARTS} parties : le partager.")
         inside = part.get_payload()
         if part.get_content_type() == "message/rfc822" or not isinstance(inside, list):
-            yield part
+            if not (plain_too and _is_page(part)):
+                yield part
         else:
-            waiting += [each for each in reversed(inside) if isinstance(each, Message)]
+            plain_too = plain_too or _has_plain(part, inside)
+            waiting += [(each, plain_too) for each in reversed(inside) if isinstance(each, Message)]
+
+
+def _has_plain(part: Message, inside: Sequence[object]) -> bool:
+    """Whether a part gives the same text in several forms, a plain one among them."""
+    return part.get_content_type() == "multipart/alternative" and any(
+        isinstance(each, Message) and each.get_content_type() == "text/plain" and _plain(each)
+        for each in inside
+    )
+
+
+def _is_page(part: Message) -> bool:
+    return part.get_content_type() == "text/html" and not _name(part)
 
 
 def _plain(part: Message) -> str:
@@ -106,6 +117,12 @@ def _plain(part: Message) -> str:
     if str(part.get_param("format", "")).lower() == "flowed":
         text = _FLOWED.sub(" ", text)
     return tidy(text)
+
+
+def _text(part: Message) -> str:
+    if part.get_content_type() == "text/plain":
+        return _plain(part)
+    return html.read(_bytes(part) or b" ", article=False, charset=_charset(part)).text
 
 
 def _bytes(part: Message) -> bytes:

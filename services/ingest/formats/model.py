@@ -11,6 +11,9 @@ MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 """Of all that one file holds, unpacked. It fits in the child's memory (apart.MEMORY_BYTES) with
 room for the tree of the largest document."""
 
+MOST_NAMES = 200
+"""Attachments named in a note, as in schemas.note."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

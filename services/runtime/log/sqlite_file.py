@@ -238,7 +238,9 @@ def erase(connection: sqlite3.Connection, key: bytes) -> int:
     The null values stay, for whoever has not read them yet; and so does what came after the last.
     """
     return connection.execute(
-        "DELETE FROM records WHERE key = ? AND value IS NOT NULL AND offset < ("
+        # By topics, as the index of keys is: without them all of it would be read.
+        "DELETE FROM records WHERE topic IN (SELECT id FROM topics) AND key = ? "
+        "AND value IS NOT NULL AND offset < ("
         "SELECT max(nulls.offset) FROM records AS nulls WHERE nulls.topic = records.topic "
         "AND nulls.key = records.key AND nulls.value IS NULL)",
         (key,),

@@ -106,6 +106,22 @@ async def test_whoever_no_longer_waits_leaves_no_process_behind(
     assert not _runs(process)
 
 
+def test_a_service_that_is_killed_leaves_no_process_behind() -> None:
+    child = (
+        "import signal; from services.ingest.formats import sandbox;"
+        "sandbox.confine(512 * 1024 * 1024, 30); print('ready', flush=True); signal.pause()"
+    )
+    service = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", service], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "ready\n"
+        started.kill()
+        # The end of the output: nobody holds it any more.
+        assert started.communicate(timeout=20)[0] == ""
+
+
 def test_a_confined_process_reaches_nothing() -> None:
     program = """
 import os, socket, subprocess, sys

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.formats import ENDINGS, Document, Unreadable, extract
-from tests.ingest.formats.making import docx, eml, odt, paragraphs, pdf, zipped
+from services.ingest.formats import ENDINGS, Document, Unreadable, documents, extract
+from tests.ingest.formats.making import W, docx, eml, odt, paragraphs, pdf, zipped
 
 HEADER = (
     "AMBASSADE DE FRANCE EN ALLEMAGNE",
@@ -267,3 +267,82 @@ def test_no_file_makes_it_raise(
         else:
             assert each.status in (413, 415, 422)
             assert each.detail.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2021-03-04, le gouvernement a adopté la loi.",
+        "2021-03-04 : adoption de la loi au Bundestag",
+        "Référence : directive (UE) 2019/1158 du 20 juin 2019",
+        "Numéro : 112 pour les urgences en Europe",
+        "Ambassade de France en Allemagne et ministère ont signé un accord.",
+        "RP Bruxelles a transmis la directive.",
+    ],
+)
+def test_a_sentence_says_nothing_of_the_note(line: str) -> None:
+    found = _one(f"Titre du document\n\n{line}\n\n{TEXT}".encode(), "note.txt")
+    assert dict(found.fields) == {}
+
+
+def test_a_header_laid_out_as_a_table_is_read() -> None:
+    rows = (("Objet :", "Réforme des retraites"), ("Date :", "3 mars 2024"))
+    cells = "".join(
+        "<w:tr>" + "".join(f"<w:tc>{paragraphs(cell)}</w:tc>" for cell in row) + "</w:tr>"
+        for row in rows
+    )
+    found = _one(docx(f"<w:tbl>{cells}</w:tbl>{paragraphs(TEXT)}"), "note.docx")
+    assert dict(found.fields) == {"subject": "Réforme des retraites", "date": "2024-03-03"}
+
+
+def test_a_text_box_of_an_older_word_is_read() -> None:
+    inside = f"<w:txbxContent>{paragraphs('Encadré')}</w:txbxContent>"
+    box = f"<w:p><w:r><w:pict>{inside}</w:pict></w:r></w:p>"
+    found = _one(docx(paragraphs("Titre") + box + paragraphs(TEXT)), "note.docx")
+    assert found.body == f"Encadré\n\n{TEXT}"
+
+
+def test_footnotes_and_endnotes_of_a_docx_are_kept_apart() -> None:
+    def notes(kind: str, text: str) -> str:
+        inside = f'<w:{kind} w:id="2">{paragraphs(text)}</w:{kind}>'
+        return f'<w:{kind}s xmlns:w="{W}">{inside}</w:{kind}s>'
+
+    calls = '<w:p><w:r><w:t>Un</w:t><w:footnoteReference w:id="2"/><w:t> deux</w:t>'
+    body = f'{paragraphs("Titre")}{calls}<w:endnoteReference w:id="2"/></w:r></w:p>'
+    more = {f"word__{kind}s.xml": notes(kind, kind) for kind in ("footnote", "endnote")}
+    found = _one(docx(body, **more), "note.docx")
+    assert found.body == "Un [1] deux [2]\n\n[1] footnote\n\n[2] endnote"
+
+
+def _mail(*parts: tuple[str, str]) -> bytes:
+    inside = "".join(f"--b\nContent-Type: {kind}\n\n{text}\n" for kind, text in parts)
+    head = "Subject: Note\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+    return f"{head}{inside}--b--\n".encode()
+
+
+def test_all_texts_of_a_mail_are_read_in_order() -> None:
+    picture = ("image/png; name=i.png", "x")
+    both = _mail(("text/plain", "Un."), picture, ("text/plain", "Deux."))
+    assert _one(both, "m.eml").body == "Un.\n\nDeux."
+    footer = _mail(("text/html", "<p>Le texte."), ("text/plain", "Pied de liste."))
+    assert _one(footer, "m.eml").body == "Le texte.\n\nPied de liste."
+
+
+def test_a_file_of_too_many_documents_is_read_up_to_the_limit() -> None:
+    attached = {f"{number}.txt": b"Texte" for number in range(400)}
+    found = extract(
+        zipped({f"{number}.eml": eml("", "", attached) for number in range(6)}), "n.zip"
+    )
+    assert len(found) == documents.MOST_DOCUMENTS + 1
+    assert isinstance(found[-1], Unreadable)
+    assert found[-1].status == 413
+
+
+def test_an_entry_that_lies_about_its_length_costs_itself_alone() -> None:
+    data = bytearray(zipped({"a.txt": b"a" * 3_000_000, "b.txt": TEXT.encode()}))
+    for sign, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        start = data.index(sign) + at
+        data[start : start + 4] = (100).to_bytes(4, "little")
+    lying, honest = extract(bytes(data), "n.zip")
+    assert isinstance(lying, Unreadable)
+    assert isinstance(honest, Document)
