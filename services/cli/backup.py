@@ -35,7 +35,7 @@ def backup(
     log: LogFile = None,
     data: Annotated[Path | None, typer.Option(help="Dossier des données à sauvegarder.")] = None,
 ) -> None:
-    """Sauvegarde Valise pendant qu'il sert : registre et journal ; l'index se refait du journal."""
+    """Sauvegarde Valise pendant qu'il sert : registre, journal, originaux ; l'index se refait."""
     settings = _settings(data)
     if (folder is None) == (log is None):
         raise typer.BadParameter("donner un dossier, ou --log et un fichier")
@@ -77,7 +77,7 @@ def restore(
     except engine.Damaged as error:
         _refuse(error)
     typer.echo(f"sauvegarde du {manifest['at']} (version {manifest['release']})")
-    _say(manifest["records"], data)
+    _say(manifest["records"] | {"originaux": len(manifest.get("originals", []))}, data)
     typer.echo(f"à mettre en service par : valise serve --data {data}")
 
 
@@ -97,9 +97,15 @@ def _save(settings: Settings, folder: Path) -> None:
         )
     with _shown() as told:
         manifest = engine.save(
-            engine.Source(log=settings.data / LOG_FILE, registry=Path(registry)), folder, told
+            engine.Source(
+                log=settings.data / LOG_FILE,
+                registry=Path(registry),
+                originals=settings.originals_folder or settings.data / engine.ORIGINALS,
+            ),
+            folder,
+            told,
         )
-    _say(manifest["records"], folder)
+    _say(manifest["records"] | {"originaux": len(manifest["originals"])}, folder)
 
 
 def _load(settings: Settings, source: Path) -> None:

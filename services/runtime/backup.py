@@ -1,7 +1,8 @@
 """Backup of the embedded deployment while it serves, and its restoration into a new folder.
 
-A backup holds the log and the registry as they stood at one moment, and a manifest written last:
-a folder without one is no backup. The index is left out; it is filled again from the log.
+A backup holds the log and the registry as they stood at one moment, the original documents that
+this registry names, and a manifest written last: a folder without one is no backup. The index is
+left out; it is filled again from the log.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,14 +20,17 @@ from typing import Any
 
 from schemas.events import SCHEMA_VERSION
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.originals import Originals
 
-FORMAT = 1
-"""Of a backup's folder. A higher one is refused: it comes from a newer release."""
+FORMAT = 2
+"""Of a backup's folder. A higher one is refused: it comes from a newer release. The first had no
+originals."""
 
 MANIFEST = "manifest.json"
 LOG = "log.sqlite3"
 REGISTRY = "registry.sqlite3"
 FILES = (REGISTRY, LOG)
+ORIGINALS = "originals"
 
 STEP_PAGES = 2_000
 """Pages of 4 KB copied between two reports of progress: 8 MB, some milliseconds on a disk."""
@@ -48,10 +52,11 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The two files of a running embedded deployment."""
+    """What a running embedded deployment has on the disk, but for its index."""
 
     log: Path
     registry: Path
+    originals: Path
 
 
 def save(source: Source, target: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -69,6 +74,10 @@ def save(source: Source, target: Path, progress: Progress = silent) -> dict[str,
         with _one_moment(source) as (registry, log):
             _copy(registry, target / REGISTRY, progress)
             _copy(log, target / LOG, progress)
+        # Later than the registry's state: what that names is there, unless it was expunged since.
+        kept = _copy_originals(
+            _named(target / REGISTRY), source.originals, target / ORIGINALS, progress
+        )
         manifest = {
             "valise": "backup",
             "format": FORMAT,
@@ -78,11 +87,13 @@ def save(source: Source, target: Path, progress: Progress = silent) -> dict[str,
             "registry_revision": _registry_revision(target / REGISTRY),
             "records": _records(target / LOG),
             "files": {name: _described(target / name, progress) for name in FILES},
+            "originals": kept,
         }
         _write(target / MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
     except (sqlite3.Error, OSError) as error:
         for name in (*FILES, MANIFEST):
             (target / name).unlink(missing_ok=True)
+        shutil.rmtree(target / ORIGINALS, ignore_errors=True)
         raise Unavailable(f"la sauvegarde n'a pas pu être écrite : {error}") from error
     return manifest
 
@@ -99,10 +110,14 @@ def restore(backup: Path, data: Path, progress: Progress = silent) -> dict[str, 
     try:
         for name in FILES:
             _put_back(backup / name, data / name, manifest["files"][name], progress)
+        _copy_originals(
+            manifest.get("originals", []), backup / ORIGINALS, data / ORIGINALS, progress
+        )
         _sync(data)
     except BaseException as error:
         for name in FILES:
             (data / name).unlink(missing_ok=True)
+        shutil.rmtree(data / ORIGINALS, ignore_errors=True)
         if isinstance(error, OSError):
             raise Unavailable(f"la restauration n'a pas pu être écrite : {error}") from error
         raise
@@ -126,6 +141,9 @@ def check(backup: Path, progress: Progress = silent) -> dict[str, Any]:
             raise Damaged(f"{name} manque ou n'est plus ce qui a été sauvegardé")
         if complaint := _integrity(backup / name):
             raise Damaged(f"{name} : {complaint}")
+    for address in manifest.get("originals", []):
+        if not _whole(backup / ORIGINALS, address):
+            raise Damaged(f"le document d'origine {address} manque ou n'est plus ce qu'il était")
     return dict(manifest)
 
 
@@ -188,6 +206,34 @@ def _copy(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
     if complaint := _integrity(target):
         raise sqlite3.DatabaseError(f"{target.name}: {complaint}")
     _sync(target)
+
+
+def _named(registry: Path) -> list[str]:
+    """The addresses of all originals that this registry names."""
+    with closing(_opened(registry, "ro")) as connection:
+        rows = connection.execute("SELECT DISTINCT sha256 FROM originals ORDER BY sha256")
+        return [str(address) for (address,) in rows]
+
+
+def _copy_originals(
+    addresses: Sequence[str], source: Path, target: Path, progress: Progress
+) -> list[str]:
+    """Copy these originals from store to store; those that were there. Raises Unavailable."""
+    kept = []
+    store, copies = Originals(source), Originals(target)
+    for done, address in enumerate(addresses, start=1):
+        content = store.get(address)
+        if content is not None:
+            kept.append(copies.put(content))
+        progress(ORIGINALS, done, len(addresses))
+    return kept
+
+
+def _whole(folder: Path, address: Any) -> bool:
+    try:
+        return Originals(folder).get(address) is not None
+    except (Unavailable, ValueError, TypeError):
+        return False
 
 
 def _integrity(path: Path) -> str | None:

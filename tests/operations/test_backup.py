@@ -22,6 +22,7 @@ from services.runtime import backup, log_dump
 from services.runtime.errors import Misconfigured
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
+from services.runtime.originals import Originals
 from tests.pipeline.corpus import SAMPLES, many, samples
 from tests.pipeline.deployments import VALISE, Deployment, Distributed, Embedded, running
 from tests.pipeline.test_journey import valise
@@ -82,10 +83,12 @@ def test_an_office_gets_its_notes_and_answers_back_from_a_backup(tmp_path: Path)
     (tmp_path / "first").mkdir()
     with running(office):
         office_sends_the_samples(office)
+        document = office_sends_a_document(office)
         before = answers(office)
         made = command("backup", str(saved), "--data", str(office.data))
         assert made.returncode == 0, made.stderr
-        assert f"notes.submitted : {len(samples())}" in made.stdout
+        assert f"notes.submitted : {len(samples()) + 1}" in made.stdout
+        assert "originaux : 1" in made.stdout
     shutil.rmtree(tmp_path / "first")
 
     (tmp_path / "second").mkdir()
@@ -93,8 +96,9 @@ def test_an_office_gets_its_notes_and_answers_back_from_a_backup(tmp_path: Path)
     back = command("restore", str(saved), "--data", str(restored.data))
     assert back.returncode == 0, back.stderr
     with running(restored):
-        wait_until(lambda: total(restored) == len(samples()), ARRIVE_SECONDS)
+        wait_until(lambda: total(restored) == len(samples()) + 1, ARRIVE_SECONDS)
         assert answers(restored) == before
+        assert original(restored, document) == DOCUMENT
         again = valise(restored, "submit", str(SAMPLES), "--json")
         assert again.returncode == 0
         assert {json.loads(line)["outcome"] for line in again.stdout.splitlines()} == {"duplicate"}
@@ -104,6 +108,29 @@ def office_sends_the_samples(deployment: Deployment) -> None:
     assert valise(deployment, "submit", str(SAMPLES)).returncode == 0
     wait_until(lambda: total(deployment) == len(samples()), ARRIVE_SECONDS)
     wait_until(lambda: all_indexed(deployment), ARRIVE_SECONDS)
+
+
+DOCUMENT = "<p>Objet : Réforme</p><p>Le Bundestag a adopté la loi.</p>".encode()
+
+
+def office_sends_a_document(deployment: Deployment) -> str:
+    """The id of the note in it."""
+    metadata = {"post": "berlin", "reference": "BER-DOC-1", "date": "2026-03-04"}
+    answer = httpx.post(
+        f"{deployment.ingest}/api/v1/notes",
+        files={"file": ("note.html", DOCUMENT)},
+        data={"metadata": json.dumps(metadata)},
+        timeout=60,
+    )
+    assert answer.status_code == 202, answer.text
+    wait_until(lambda: total(deployment) == len(samples()) + 1, ARRIVE_SECONDS)
+    wait_until(lambda: all_indexed(deployment), ARRIVE_SECONDS)
+    return str(answer.json()["id"])
+
+
+def original(deployment: Deployment, note: str) -> bytes:
+    path = f"{deployment.ingest}/api/v1/notes/{note}/original"
+    return httpx.get(path, timeout=30).raise_for_status().content
 
 
 def all_indexed(deployment: Deployment) -> bool:
@@ -132,7 +159,11 @@ def test_a_backup_under_load_has_every_note_that_its_registry_calls_received(
         for sender in senders:
             sender.start()
         try:
-            source = backup.Source(office.data / "log.sqlite3", office.data / "registry.sqlite3")
+            source = backup.Source(
+                office.data / "log.sqlite3",
+                office.data / "registry.sqlite3",
+                office.data / "originals",
+            )
             for number, folder in enumerate(saved, start=1):
                 wait_until(lambda number=number: total(office) >= number * 5, ARRIVE_SECONDS)
                 backup.save(source, folder)
@@ -174,8 +205,40 @@ def saved(tmp_path: Path) -> Path:
     registry.migrate()
     registry.close()
     asyncio.run(fill(data / "log.sqlite3"))
-    backup.save(backup.Source(data / "log.sqlite3", data / "registry.sqlite3"), tmp_path / "saved")
+    originals = Originals(data / "originals")
+    name_an_original(data / "registry.sqlite3", originals.put(b"un document"))
+    source = backup.Source(data / "log.sqlite3", data / "registry.sqlite3", data / "originals")
+    backup.save(source, tmp_path / "saved")
     return tmp_path / "saved"
+
+
+def name_an_original(registry: Path, address: str) -> None:
+    note = uuid4().hex
+    with closing(sqlite3.connect(registry)) as connection, connection:
+        connection.execute("INSERT INTO notes VALUES (?, 'berlin', 'r', 1)", (note,))
+        connection.execute(
+            "INSERT INTO revisions"
+            " (note_id, revision, kind, content_hash, event, received_at, state) VALUES"
+            " (?, 1, 'submitted', '', x'', '2026-03-04 00:00:00', 'indexed')",
+            (note,),
+        )
+        connection.execute(
+            "INSERT INTO originals (note_id, revision, sha256, name, media_type, bytes)"
+            " VALUES (?, 1, ?, 'n.txt', 'text/plain', 11)",
+            (note, address),
+        )
+
+
+def test_a_backup_without_one_of_its_originals_is_refused(saved: Path, tmp_path: Path) -> None:
+    (address,) = json.loads((saved / "manifest.json").read_text())["originals"]
+    kept = Originals(saved / "originals").path(address)
+    kept.write_bytes(b"autre chose")
+    with pytest.raises(backup.Damaged, match="origine"):
+        backup.restore(saved, tmp_path / "new")
+    kept.unlink()
+    with pytest.raises(backup.Damaged, match="origine"):
+        backup.restore(saved, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 HARD_RECORDS = [
