@@ -7,23 +7,21 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from schemas.answers import Problem
 from services.classify.reclassify import Line
 from services.runtime import problems
 from services.runtime.problems import ProblemError, problem
+from services.runtime.told import NDJSON, RETRY_AFTER_SECONDS, Told, not_from_a_page, told
 
 logger = logging.getLogger("valise.classify")
 
 PATH = "/api/v1/reclassify"
-NDJSON = "application/x-ndjson"
 COMMAND = (sys.executable, "-m", "services.classify.child", "reclassify")
 
 LINE_BYTES = 4 * 1024 * 1024
@@ -31,7 +29,6 @@ LINE_BYTES = 4 * 1024 * 1024
 
 EXIT_SECONDS = 4.0
 """What a run gets to end when its server stops: the server itself has 10 s."""
-RETRY_AFTER_SECONDS = 30
 
 ENDED = problem(
     500, detail="Le reclassement s'est interrompu. Le relancer : il reprend où il s'est arrêté."
@@ -151,7 +148,7 @@ def router(runs: Runs) -> APIRouter:
         PATH,
         summary="Reclasser toutes les notes avec la version présente du classement",
         status_code=200,
-        response_class=_Told,
+        response_class=Told,
         response_model=None,
         responses=_responses(),
     )
@@ -159,45 +156,10 @@ def router(runs: Runs) -> APIRouter:
         request: Request,
         dry_run: bool = Query(False, description="Ne rien publier : dire ce qui changerait."),
     ) -> Response:
-        if "origin" in request.headers:
-            # A page in the administrator's browser, whoever wrote it, must not start this.
-            raise ProblemError(403, detail="Cette adresse ne s'appelle pas depuis une page web.")
-        run = await runs.begin(dry_run)
-        try:
-            first = await run.line()
-        except BaseException:
-            run.leave()
-            raise
-        if run.problem is not None:
-            run.leave()
-            away = {"Retry-After": str(RETRY_AFTER_SECONDS)} if run.problem.status == 503 else {}
-            return problems.answer(run.problem, away)
-        return _Told(run, first)
+        not_from_a_page(request)
+        return await told(await runs.begin(dry_run))
 
     return routes
-
-
-class _Told(StreamingResponse):
-    """Passes on what a run says; a client that goes away stops the run."""
-
-    media_type = NDJSON
-
-    def __init__(self, run: Run, first: bytes) -> None:
-        super().__init__(_lines(run, first))
-        self._run = run
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._run.leave()
-
-
-async def _lines(run: Run, first: bytes) -> AsyncIterator[bytes]:
-    line = first
-    while line:
-        yield line
-        line = await run.line()
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import client
-from services.cli.progress import progress_bar
-from services.cli.reclassify import Found, told
+from services.cli.followed import Found, followed
 
 PATH = "/api/v1/index/rebuild"
 STEPS = {
@@ -26,26 +24,7 @@ def rebuild(
 
     Interrompue, la commande laisse l'index en place tel qu'il était ; la relancer recommence.
     """
-    summary: Found | None = None
-    problem: Found | None = None
-    with progress_bar() as progress:
-        task = progress.add_task("Reconstruction", total=None)
-        for line in told(PATH):
-            if "progress" in line:
-                now = line["progress"]
-                progress.update(
-                    task,
-                    description=STEPS.get(now["step"], now["step"]),
-                    completed=now["done"],
-                    total=now.get("of"),
-                )
-            summary = line.get("summary", summary)
-            problem = line.get("problem", problem)
-    if problem is not None:
-        typer.echo(client.problem_text(problem), err=True)
-        raise typer.Exit(3 if problem.get("status") == 503 else 1)
-    if summary is None:
-        raise client.Unreachable("la réponse du service s'est interrompue ; relancer la commande")
+    summary = followed(PATH, "Reconstruction", STEPS)
     typer.echo(json.dumps(summary, ensure_ascii=False) if as_json else as_text(summary))
     if not summary["complete"]:
         raise typer.Exit(1)

@@ -1,15 +1,12 @@
 """`valise reclassify`: the tags of the present release of the classifier, for every note."""
 
 import json
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
 
 from schemas import vocabulary
-from services.cli import client
-from services.cli.progress import progress_bar
+from services.cli.followed import Found, followed
 
 PATH = "/api/v1/reclassify"
 STEPS = {
@@ -26,7 +23,6 @@ KINDS = {
     "mentioned": "Pays",
     "organisation": "Organisation",
 }
-Found = dict[str, Any]
 
 
 def reclassify(
@@ -39,26 +35,7 @@ def reclassify(
 
     Interrompue, la commande se relance et reprend. Sort en 1 si elle n'est pas allée au bout.
     """
-    summary: Found | None = None
-    problem: Found | None = None
-    with progress_bar() as progress:
-        task = progress.add_task("Reclassement", total=None)
-        for line in told(PATH, dry_run=str(dry_run).lower()):
-            if "progress" in line:
-                now = line["progress"]
-                progress.update(
-                    task,
-                    description=STEPS.get(now["step"], now["step"]),
-                    completed=now["done"],
-                    total=now.get("of"),
-                )
-            summary = line.get("summary", summary)
-            problem = line.get("problem", problem)
-    if problem is not None:
-        typer.echo(client.problem_text(problem), err=True)
-        raise typer.Exit(3 if problem.get("status") == 503 else 1)
-    if summary is None:
-        raise client.Unreachable("la réponse du service s'est interrompue ; relancer la commande")
+    summary = followed(PATH, "Reclassement", STEPS, dry_run=str(dry_run).lower())
     typer.echo(json.dumps(summary, ensure_ascii=False) if as_json else as_text(summary))
     if not summary["complete"]:
         raise typer.Exit(1)
@@ -163,23 +140,3 @@ def _number(count: int) -> str:
 
 def _s(count: int) -> str:
     return "s" if count > 1 else ""
-
-
-def told(path: str, **parameters: str) -> Iterator[Found]:
-    """What the service says while it works. Raises Unreachable; exits with 1 where it refuses."""
-    try:
-        with (
-            client.client() as http,
-            http.stream("POST", path, params=parameters) as response,
-        ):
-            if response.status_code != 200:
-                response.read()
-                if response.status_code >= 500:
-                    said = client.detail(response)
-                    raise client.Unreachable(f"le service répond en erreur : {said}")
-                typer.echo(client.detail(response), err=True)
-                raise typer.Exit(1)
-            for line in response.iter_lines():
-                yield json.loads(line)
-    except httpx.TransportError as error:
-        raise client.unreachable(error) from None

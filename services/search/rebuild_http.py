@@ -2,31 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from schemas.answers import Problem
 from services.runtime import problems
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError, problem
+from services.runtime.told import NDJSON, RETRY_AFTER_SECONDS, Told, not_from_a_page, told
 from services.search.index import Index, RebuildLost
 from services.search.rebuild import Line, NotWhole, Progress, rebuild
 
 logger = logging.getLogger("valise.search")
 
 PATH = "/api/v1/index/rebuild"
-NDJSON = "application/x-ndjson"
 
 EXIT_SECONDS = 1.5
 """What a rebuild gets to end the batch in hand when its server stops, and again to end broken off:
 the server itself has 10 s, and the log is stopped after this. What is left over goes at the next
 start."""
-RETRY_AFTER_SECONDS = 30
 
 ENDED = "La reconstruction s'est interrompue ; l'index en place continue de servir. La relancer."
 
@@ -138,49 +134,15 @@ def rebuilding(rebuilds: Rebuilds) -> APIRouter:
         PATH,
         summary="Refaire l'index à partir du journal, sans interrompre la recherche",
         status_code=200,
-        response_class=_Told,
+        response_class=Told,
         response_model=None,
         responses=_responses(),
     )
     async def post_rebuild(request: Request) -> Response:
-        if "origin" in request.headers:
-            # A page in the administrator's browser, whoever wrote it, must not start this.
-            raise ProblemError(403, detail="Cette adresse ne s'appelle pas depuis une page web.")
-        run = rebuilds.begin()
-        try:
-            first = await run.line()
-        except BaseException:
-            run.leave()
-            raise
-        if run.problem is not None:
-            away = {"Retry-After": str(RETRY_AFTER_SECONDS)} if run.problem.status == 503 else {}
-            return problems.answer(run.problem, away)
-        return _Told(run, first)
+        not_from_a_page(request)
+        return await told(rebuilds.begin())
 
     return routes
-
-
-class _Told(StreamingResponse):
-    """Passes on what a rebuild says; a client that goes away stops it."""
-
-    media_type = NDJSON
-
-    def __init__(self, run: Run, first: bytes) -> None:
-        super().__init__(_lines(run, first))
-        self._run = run
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._run.leave()
-
-
-async def _lines(run: Run, first: bytes) -> AsyncIterator[bytes]:
-    line = first
-    while line:
-        yield line
-        line = await run.line()
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
