@@ -432,25 +432,8 @@ class Registry:
     def receipt(self, note_id: UUID) -> ReceiptRow | None:
         """Where the latest revision of that note stands; None for a note never begun."""
         with self._database.reading() as connection:
-            row = connection.execute(
-                sa.select(
-                    notes.c.post,
-                    notes.c.reference,
-                    revisions.c.revision,
-                    revisions.c.kind,
-                    revisions.c.state,
-                    revisions.c.received_at,
-                    revisions.c.indexed_at,
-                    revisions.c.parked_at,
-                    revisions.c.parked_reason,
-                )
-                .join_from(notes, revisions, _is_latest())
-                .where(notes.c.id == note_id)
-            ).first()
-        if row is None:
-            return None
-        fields = row._asdict() | {"kind": Kind(row.kind), "state": State(row.state)}
-        return ReceiptRow(note_id=note_id, **fields)
+            row = connection.execute(of_a_post.receipts().where(notes.c.id == note_id)).first()
+        return None if row is None else of_a_post.receipt(row)
 
     def trace(self, note_id: UUID) -> list[TraceStep]:
         """What happened to that note as far as the registry knows: received, indexed, parked.
