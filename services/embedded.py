@@ -24,6 +24,8 @@ from services.classify import http as classify
 from services.classify import preview
 from services.ingest import app as ingest
 from services.runtime import metrics, problems, web
+from services.runtime.access import gate, key_file
+from services.runtime.access.first import make_first_key
 from services.runtime.child import Child
 from services.runtime.disk import Disk
 from services.runtime.errors import Misconfigured, Unavailable
@@ -100,6 +102,7 @@ def create(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(registry.migrate)
+        await asyncio.to_thread(welcome, registry, settings.data / key_file.NAME)
         await log.provision(ALL)
         await index.start()
         for worker in workers:
@@ -118,6 +121,7 @@ def create(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Valise", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
+    gate.install(app, gate.Gate(registry))
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(settings))
     for router in (
         health_router(
@@ -150,6 +154,16 @@ def create(settings: Settings) -> FastAPI:
     metrics.install(app, workers, folder=settings.data, elsewhere=classifier.figures)
     search.install_pages(app)
     return app
+
+
+def welcome(registry: Registry, file: Path) -> None:
+    """At the first start: make the administrator's key, and show it this once."""
+    if make_first_key(registry, file):
+        sys.stdout.write(
+            f"Clé d'administrateur, montrée cette seule fois et gardée dans {file} :\n"
+            f"{key_file.read_key(file)}\n"
+        )
+        sys.stdout.flush()
 
 
 def trusted_hosts(settings: Settings) -> list[str]:

@@ -11,8 +11,10 @@ from services.classify import http, preview
 from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
 from services.runtime import metrics, problems
+from services.runtime.access import gate
 from services.runtime.health import health_router
 from services.runtime.log import Log
+from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from services.runtime.worker import Worker
 
@@ -37,9 +39,10 @@ def worker(log: Log, settings: Settings) -> Worker:
     )
 
 
-def compose(log: Log, settings: Settings) -> FastAPI:
+def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
     """The application of classify on this log, which it starts and stops.
 
+    The registry is asked for callers' keys alone: the worker does without it.
     Starting raises Misconfigured where the language model is missing, Unavailable without the log.
     """
     reading = worker(log, settings)
@@ -55,9 +58,11 @@ def compose(log: Log, settings: Settings) -> FastAPI:
             yield
         finally:
             await asyncio.gather(runs.stop(), log.stop(), return_exceptions=True)
+            await asyncio.to_thread(registry.close)
 
     app = FastAPI(title="Valise : classement", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
+    gate.install(app, gate.Gate(registry))
     app.include_router(
         health_router(live={SUBMITTED.name: reading.health}, ready={"log": log.ready})
     )
@@ -71,4 +76,4 @@ def create(settings: Settings) -> FastAPI:
     """The application of `valise run classify`. Raises Misconfigured."""
     from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
 
-    return compose(KafkaLog(settings), settings)
+    return compose(KafkaLog(settings), Registry(settings.registry_url), settings)

@@ -13,9 +13,11 @@ from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from schemas.access import Role
 from schemas.answers import Problem
 from services.classify.reclassify import Line
 from services.runtime import problems
+from services.runtime.access.gate import needs
 from services.runtime.problems import ProblemError, problem
 from services.runtime.told import NDJSON, RETRY_AFTER_SECONDS, Told, not_from_a_page, told
 
@@ -137,12 +139,8 @@ class Run:
 
 
 def router(runs: Runs) -> APIRouter:
-    """The route of reclassification.
-
-    For administrators. There are no keys yet: rights will come with them; until then the embedded
-    deployment answers this machine only, and whoever reaches the distributed one may ask for this.
-    """
-    routes = APIRouter(tags=["administration"])
+    """The route of reclassification, for administrators."""
+    routes = APIRouter(tags=["administration"], dependencies=[needs(Role.ADMINISTER)])
 
     @routes.post(
         PATH,

@@ -19,11 +19,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
+from schemas.access import Role
 from schemas.answers import Preview
 from schemas.classification import Classification
 from schemas.note import MAX_BODY, MAX_SUBJECT, Line, Text
 from schemas.vocabulary import PostCode
 from services.runtime import problems
+from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
 from services.runtime.french import complaints
 from services.runtime.problems import ProblemError
@@ -111,7 +113,7 @@ class Apart:
 
 def router(classify: Classify, settings: Settings) -> APIRouter:
     """The route of previews."""
-    routes = APIRouter(tags=["notes"])
+    routes = APIRouter(tags=["notes"], dependencies=[needs(Role.READ, Role.SUBMIT)])
 
     @routes.post(
         PATH,

@@ -18,6 +18,7 @@ from services.cli import (
     corrections,
     dead_letters,
     expunge,
+    keys,
     provision,
     rebuild,
     reclassify,
@@ -51,6 +52,7 @@ app.command("classify")(classify.classify)
 app.command("reclassify")(reclassify.reclassify)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(keys.app, name="keys")
 app.command("expunge")(expunge.expunge)
 app.command("serve")(serve.serve)
 app.command("run")(serve.run)

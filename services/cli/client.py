@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from services.runtime.access.key_file import NAME, read_key
 from services.runtime.errors import Misconfigured
+from services.runtime.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+LOCAL = ("127.0.0.1", "localhost", "::1")
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -21,24 +25,48 @@ def url() -> str:
     return os.environ.get("VALISE_URL", DEFAULT_URL).rstrip("/")
 
 
+def key() -> str:
+    """The key to show: VALISE_KEY, else the file that VALISE_KEY_FILE names, else, of a service on
+    this machine, the administrator's in the data folder; empty without any.
+    """
+    given = os.environ.get("VALISE_KEY")
+    named = os.environ.get("VALISE_KEY_FILE")
+    if given:
+        return given
+    if named:
+        found = read_key(Path(named))
+        if found is None:
+            raise Misconfigured(f"VALISE_KEY_FILE: {named} cannot be read, or holds no key")
+        return found
+    if _address().host not in LOCAL:
+        return ""
+    data = Path(os.environ.get("VALISE_DATA") or Settings.model_fields["data"].default)
+    return read_key(data / NAME) or ""
+
+
 def client() -> httpx.Client:
-    """A client of the service, with the key of VALISE_KEY where there is one."""
-    key = os.environ.get("VALISE_KEY", "")
-    if not key.isascii() or not key.isprintable():
+    """A client of the service, with the key that `key` finds."""
+    shown = key()
+    if not shown.isascii() or not shown.isprintable():
         raise Misconfigured("VALISE_KEY: a key is made of plain printable characters")
+    return httpx.Client(
+        base_url=_address(),
+        timeout=TIMEOUT,
+        headers={"Authorization": f"Bearer {shown}"} if shown else {},
+        # A proxy meant for the outside has no business with an embedded service on this machine.
+        trust_env=not url().startswith(("http://127.", "http://localhost")),
+    )
+
+
+def _address() -> httpx.URL:
+    """The service's address. Raises Misconfigured for what is none."""
     try:
         base = httpx.URL(url())
     except httpx.InvalidURL as error:
         raise Misconfigured(f"VALISE_URL: {error}") from None
     if base.scheme not in ("http", "https") or not base.host:
         raise Misconfigured("VALISE_URL: an address like http://127.0.0.1:8000 is needed")
-    return httpx.Client(
-        base_url=base,
-        timeout=TIMEOUT,
-        headers={"Authorization": f"Bearer {key}"} if key else {},
-        # A proxy meant for the outside has no business with an embedded service on this machine.
-        trust_env=not url().startswith(("http://127.", "http://localhost")),
-    )
+    return base
 
 
 def unreachable(error: httpx.TransportError) -> Unreachable:
@@ -47,16 +75,27 @@ def unreachable(error: httpx.TransportError) -> Unreachable:
     return Unreachable(f"le service ne répond pas à l'adresse {url()} ({reason})")
 
 
-def get(path: str, parameters: Sequence[tuple[str, str]] = ()) -> httpx.Response:
-    """GET a path of the service. Raises Unreachable (no answer, or 503)."""
+def send(
+    method: str, path: str, *, patience: float | None = None, **request: Any
+) -> httpx.Response:
+    """The answer of the service, awaited up to `patience` seconds.
+
+    Raises Unreachable (no answer, or 503).
+    """
+    timeout = TIMEOUT if patience is None else httpx.Timeout(patience, connect=5.0)
     try:
         with client() as http:
-            response = http.get(path, params=tuple(parameters))
+            response = http.request(method, path, timeout=timeout, **request)
     except httpx.TransportError as error:
         raise unreachable(error) from None
     if response.status_code >= 500:
         raise Unreachable(f"le service répond en erreur : {detail(response)}")
     return response
+
+
+def get(path: str, parameters: Sequence[tuple[str, str]] = ()) -> httpx.Response:
+    """GET a path of the service. Raises Unreachable."""
+    return send("GET", path, params=tuple(parameters))
 
 
 def post(
@@ -66,19 +105,8 @@ def post(
     body: dict[str, Any] | None = None,
     patience: float | None = None,
 ) -> httpx.Response:
-    """POST to a path of the service, waiting up to `patience` seconds for its answer.
-
-    Raises Unreachable (no answer, or 503).
-    """
-    try:
-        with client() as http:
-            timeout = TIMEOUT if patience is None else httpx.Timeout(patience, connect=5.0)
-            response = http.post(path, params=tuple(params), json=body, timeout=timeout)
-    except httpx.TransportError as error:
-        raise unreachable(error) from None
-    if response.status_code >= 500:
-        raise Unreachable(f"le service répond en erreur : {detail(response)}")
-    return response
+    """POST to a path of the service. Raises Unreachable."""
+    return send("POST", path, params=tuple(params), json=body, patience=patience)
 
 
 def detail(response: httpx.Response) -> str:

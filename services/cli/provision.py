@@ -3,6 +3,9 @@
 import asyncio
 import os
 import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,16 +18,29 @@ WAIT_SECONDS = 2.0
 
 
 def provision(
-    wait: float = typer.Option(0.0, min=0, help="Secondes à attendre des moteurs absents."),
+    wait: Annotated[
+        float, typer.Option(min=0, help="Secondes à attendre des moteurs absents.")
+    ] = 0.0,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Où laisser la première clé d'administrateur, s'il n'y en a encore eu aucune."
+        ),
+    ] = None,
 ) -> None:
-    """Prépare les moteurs du déploiement réparti : tables, sujets Kafka, index. Peut se répéter."""
+    """Prépare le déploiement réparti : tables, clé, sujets Kafka, index. Peut se répéter."""
     settings = Settings.from_env(os.environ)
     if not settings.distributed:
         raise Misconfigured(
             "« valise provision » demande VALISE_KAFKA, VALISE_ELASTICSEARCH et VALISE_DATABASE ; "
             "« valise serve » se prépare tout seul"
         )
-    for name, prepare in (("registre", _registry), ("sujets", _topics), ("index", _index)):
+    for name, prepare in (
+        ("registre", _registry),
+        ("clé", partial(_key, key_file)),
+        ("sujets", _topics),
+        ("index", _index),
+    ):
         until = time.monotonic() + wait
         while True:
             try:
@@ -45,6 +61,21 @@ def _registry(settings: Settings) -> str:
     finally:
         registry.close()
     return "tables à jour"
+
+
+def _key(path: Path | None, settings: Settings) -> str:
+    from services.runtime.access.first import make_first_key  # noqa: PLC0415
+    from services.runtime.registry import Registry  # noqa: PLC0415
+
+    registry = Registry(settings.registry_url)
+    try:
+        if path is not None and make_first_key(registry, path):
+            return f"première clé d'administrateur dans {path}"
+        if registry.has_administrator():
+            return "un administrateur en a une"
+    finally:
+        registry.close()
+    return "aucune : donner --key-file"
 
 
 def _topics(settings: Settings) -> str:

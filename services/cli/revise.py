@@ -102,13 +102,7 @@ def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, 
 
 
 def _send(method: str, address: str, **request: Any) -> httpx.Response:
-    try:
-        with client.client() as http:
-            answer = http.request(method, address, **request)
-    except httpx.TransportError as error:
-        raise client.unreachable(error) from None
-    if answer.status_code >= 500:
-        raise client.Unreachable(f"le service répond en erreur : {client.detail(answer)}")
+    answer = client.send(method, address, **request)
     if answer.status_code not in (200, 202):
         typer.echo(client.detail(answer), err=True)
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from services.runtime import logs
-from services.runtime.errors import Misconfigured
+from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -34,18 +34,39 @@ def serve(
             "VALISE_KAFKA et VALISE_ELASTICSEARCH sont donnés : lancer chaque service par "
             "« valise run ingest|classify|search », ou retirer ces réglages pour « valise serve »"
         )
-    if host not in LOOPBACK:
-        raise Misconfigured(
-            "sans clés d'accès, « valise serve » n'écoute que sur cette machine (127.0.0.1)"
-        )
     if data is not None:
         settings = settings.model_copy(update={"data": data})
+    if host not in LOOPBACK:
+        _check_reachable(settings)
     # The engines load only where they are served: the client commands do without them.
     from services import embedded  # noqa: PLC0415
     from services.runtime import tracing, web  # noqa: PLC0415
 
     with web.listen(host, port) as listener, tracing.started(os.environ):
         embedded.serve(settings, listener)
+
+
+def _check_reachable(settings: Settings) -> None:
+    """Raises Misconfigured for a deployment that is not fit to be reached from other machines."""
+    from services.runtime.registry import Registry  # noqa: PLC0415
+
+    if "public_url" not in settings.model_fields_set:
+        raise Misconfigured(
+            "pour être joint d'autres machines, donner dans VALISE_PUBLIC_URL l'adresse publique "
+            "du service, celle d'un mandataire qui chiffre (TLS) ; sinon écouter sur 127.0.0.1"
+        )
+    registry = Registry(settings.registry_url)
+    try:
+        ready = registry.has_administrator()
+    except Unavailable:
+        ready = False  # no data folder yet
+    finally:
+        registry.close()
+    if not ready:
+        raise Misconfigured(
+            "sans clés d'accès, « valise serve » n'écoute que sur cette machine (127.0.0.1) : le "
+            "démarrer une première fois ici, ce qui crée la clé d'administrateur"
+        )
 
 
 def run(

@@ -23,6 +23,7 @@ import httpx
 import typer
 
 from schemas import vocabulary
+from schemas.access import EVERY_POST
 from schemas.note import note_id
 from schemas.vocabulary import Genre
 from services.cli import client, preview
@@ -112,6 +113,7 @@ def submit(
     Interrompu, il se relance tel quel : ce qui est déjà reçu est reconnu, le reste est envoyé.
     """
     paths, missing = expand(files)
+    post = post or _post_of_key()
     _check(paths, post, day, subject, reference)
     given = {"subject": subject, "reference": reference, "date": day, "genre": genre}
     overrides = {name: str(value) for name, value in given.items() if value}
@@ -160,6 +162,16 @@ def expand(files: list[Path]) -> tuple[list[Path], list[Result]]:
     return paths, missing
 
 
+def _post_of_key() -> str | None:
+    """The one post in whose name the key submits; None where it has none, or several."""
+    try:
+        answer = client.get("/api/v1/me")
+    except client.Unreachable:
+        return None  # told when something is sent
+    posts = answer.json()["posts"] if answer.status_code == 200 else []
+    return posts[0] if len(posts) == 1 and posts[0] != EVERY_POST else None
+
+
 def _check(
     paths: list[Path], post: str | None, day: str | None, subject: str | None, reference: str | None
 ) -> None:
@@ -167,7 +179,9 @@ def _check(
         known = ", ".join(sorted(vocabulary.posts()))
         raise typer.BadParameter(f"poste inconnu : {post} (connus : {known})")
     if post is None and any(path.suffix.lower() in TEXT_ENDINGS for path in paths):
-        raise typer.BadParameter("le poste manque : --post berlin, ou VALISE_POST")
+        raise typer.BadParameter(
+            "le poste manque : --post berlin, VALISE_POST, ou la clé d'un poste"
+        )
     if (subject or reference) and len(paths) != 1:
         raise typer.BadParameter("--subject et --reference ne valent que pour un seul fichier")
     if day is not None:

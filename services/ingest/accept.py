@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
 from schemas.note import Note, normalise_line
@@ -58,14 +59,20 @@ class Accepted:
 
 
 def accept(
-    raw: bytes, *, now: datetime, trace: str | None = None, defaulted: frozenset[str] = frozenset()
+    raw: bytes,
+    *,
+    sender: Caller,
+    now: datetime,
+    trace: str | None = None,
+    defaulted: frozenset[str] = frozenset(),
 ) -> Accepted:
     """The submission in the bytes of a JSON body. Raises Refused.
 
-    `now` is the time of receipt (aware), `trace` a valid traceparent, `defaulted` the fields that
-    the sender guessed.
+    `sender` is who sends it, `now` the time of receipt (aware), `trace` a valid traceparent,
+    `defaulted` the fields that the sender guessed.
     """
     note = read_note(raw)
+    check_sender(sender, note)
     event = NoteEvent(
         event_id=uuid7(),
         kind=Kind.SUBMITTED,
@@ -124,6 +131,18 @@ def read_note(raw: bytes) -> Note:
     if not _DATE.fullmatch(fields["date"]):
         raise Refused(invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
     return note
+
+
+def check_sender(sender: Caller, note: Note) -> None:
+    """Raises Refused (403) where the sender does not send in the name of the note's post."""
+    if not sender.submits_for(note.post):
+        raise Refused(
+            problem(
+                403,
+                "Poste non autorisé",
+                f"Votre clé ne permet pas de déposer au nom du poste « {note.post} ».",
+            )
+        )
 
 
 def content_hash(note: Note, defaulted: frozenset[str] = frozenset()) -> str:

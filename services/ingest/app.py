@@ -11,6 +11,7 @@ from schemas.topics import ALL
 from services.ingest import correction_routes, http, original_routes, revise_routes
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
+from services.runtime.access import gate
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.originals import Originals
@@ -81,6 +82,7 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Valise : dépôt", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
+    gate.install(app, gate.Gate(registry))
     app.include_router(
         health_router(
             live={"relay": ingest.health},

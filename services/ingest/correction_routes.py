@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
+from schemas.access import Role
 from schemas.answers import CorrectionReceipt
 from schemas.correction import Correction
 from services.ingest import answers, outcomes
@@ -15,9 +16,11 @@ from services.ingest.body import JSON, media_type, whole
 from services.ingest.correct import correct, read_correction
 from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
+from services.runtime.access.gate import caller_of, needs
+from services.runtime.access.rights import audience_for, sees_whole
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
-from services.runtime.registry import Obstacle, Registry
+from services.runtime.registry import Obstacle, Registry, aside
 
 MAX_BYTES = 64 * 1024
 """A correction with every theme and every country and the longest comment has a quarter of it."""
@@ -30,7 +33,7 @@ NoteId = Annotated[str, Path(description="Identifiant de la note")]
 
 def router(registry: Registry, log: Log) -> APIRouter:
     """The route of corrections."""
-    routes = APIRouter(tags=["notes"])
+    routes = APIRouter(tags=["notes"], dependencies=[needs(Role.READ)])
 
     @routes.post(
         PATH,
@@ -43,6 +46,7 @@ def router(registry: Registry, log: Log) -> APIRouter:
     async def post_correction(note_id: NoteId, request: Request) -> Response:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
+            await _check_reader(request, note_id)
             media_type(request, {JSON: "une correction"})
             sent = read_correction(
                 await whole(request, MAX_BYTES),
@@ -72,6 +76,22 @@ def router(registry: Registry, log: Log) -> APIRouter:
             headers={"Location": receipt.links.self_},
         )
 
+    async def _check_reader(request: Request, note_id: str) -> None:
+        """Raises ProblemError for who may not read the note (404), or not all of it (403)."""
+        caller = await caller_of(request, Role.READ)
+        kept = await aside(registry.history, _id(note_id), limit=1)
+        if not kept:
+            return  # told further on, as for any note that is not there
+        note = kept[0].event.note
+        if audience_for(caller, note) is None:
+            raise _unknown()
+        if not sees_whole(caller, note):
+            raise ProblemError(
+                403,
+                detail="Cette note a des passages réservés que vous ne pouvez pas lire : ses "
+                "étiquettes sont à corriger par qui la lit en entier.",
+            )
+
     return routes
 
 
@@ -79,8 +99,12 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        said = answers.unknown_note()
-        raise ProblemError(said.status, said.title, said.detail) from None
+        raise _unknown() from None
+
+
+def _unknown() -> ProblemError:
+    said = answers.unknown_note()
+    return ProblemError(said.status, said.title, said.detail)
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:

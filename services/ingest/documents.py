@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from schemas.access import Caller
 from schemas.answers import DocumentRead, Problem
 from schemas.note import MAX_SUBJECT, normalise_line
 from services.ingest.accept import Accepted, Refused, accept, invalid, read_object
@@ -51,6 +52,7 @@ def readings(
     documents: Sequence[Document | Unreadable],
     metadata: Mapping[str, Any],
     *,
+    sender: Caller,
     now: datetime,
     trace: str | None = None,
     guessed: Set[str] = frozenset(),
@@ -76,7 +78,7 @@ def readings(
             said = problem(document.status, _TITLES.get(document.status), document.detail)
             found.append(Reading(document.name, said))
         else:
-            found.append(_reading(document, metadata, guessed, now, trace, taken))
+            found.append(_reading(document, metadata, guessed, sender, now, trace, taken))
     return found
 
 
@@ -106,6 +108,7 @@ def _reading(
     document: Document,
     metadata: Mapping[str, Any],
     guessed: Set[str],
+    sender: Caller,
     now: datetime,
     trace: str | None,
     taken: dict[str, str],
@@ -130,9 +133,8 @@ def _reading(
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
     try:
         raw = json.dumps(fields).encode()
-        return Reading(
-            document.name, accept(raw, now=now, trace=trace, defaulted=defaulted), document, read
-        )
+        taken_as = accept(raw, sender=sender, now=now, trace=trace, defaulted=defaulted)
+        return Reading(document.name, taken_as, document, read)
     except Refused as refusal:
         return Reading(document.name, refusal.problem, document, read)
 

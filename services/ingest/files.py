@@ -43,6 +43,7 @@ async def read_file(form: Form, manner: Manner) -> list[Reading]:
         readings,
         documents,
         metadata,
+        sender=manner.sender,
         now=datetime.now(UTC),
         trace=manner.trace,
         guessed=manner.defaulted,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from schemas.access import Role
 from schemas.answers import LineAnswer, Problem, Receipt
 from schemas.note import Note
 from services.ingest import answers, outcomes
@@ -21,6 +22,7 @@ from services.ingest.form import FILE, METADATA, Form, read_form
 from services.ingest.many import Manner, submit_lines
 from services.ingest.submit import TooLarge, submit
 from services.runtime import metrics, problems, tracing
+from services.runtime.access.gate import caller_of, needs
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
@@ -38,7 +40,7 @@ def router(
     registry: Registry, log: Log, originals: Originals | None, settings: Settings
 ) -> APIRouter:
     """The route of submissions; without `originals`, documents are read and not kept."""
-    routes = APIRouter(tags=["notes"])
+    routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
 
     @routes.post(
         answers.NOTES,
@@ -53,6 +55,7 @@ def router(
         try:
             kind = media_type(request)
             manner = Manner(
+                sender=await caller_of(request, Role.SUBMIT),
                 line_limit=settings.max_body_bytes,
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
                 trace=given,
@@ -82,7 +85,12 @@ def router(
     async def _post_one(raw: bytes, manner: Manner) -> Response:
         # Off the event loop: a large note takes a while to read, others go on meanwhile.
         taken = await asyncio.to_thread(
-            accept, raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted
+            accept,
+            raw,
+            sender=manner.sender,
+            now=datetime.now(UTC),
+            trace=manner.trace,
+            defaulted=manner.defaulted,
         )
         (result,) = await submit(registry, log, [taken.submission])
         return _answered(result, taken)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
+from schemas.access import Caller
 from schemas.answers import LineAnswer, Problem
 from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted, Refused, accept
@@ -27,8 +28,9 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What holds for every note of a request: longest line, guessed fields, trace."""
+    """What holds for every note of a request: its sender, longest line, guessed fields, trace."""
 
+    sender: Caller
     line_limit: int
     defaulted: frozenset[str] = frozenset()
     trace: str | None = None
@@ -98,7 +100,11 @@ def _read(line: Line, manner: Manner) -> Accepted | Problem:
         )
     try:
         return accept(
-            line.raw, now=datetime.now(UTC), trace=manner.trace, defaulted=manner.defaulted
+            line.raw,
+            sender=manner.sender,
+            now=datetime.now(UTC),
+            trace=manner.trace,
+            defaulted=manner.defaulted,
         )
     except Refused as refusal:
         return refusal.problem

@@ -8,8 +8,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
+from schemas.access import Role
 from services.ingest import answers
 from services.runtime import problems
+from services.runtime.access.gate import caller_of, needs
+from services.runtime.access.rights import sees_whole
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry, aside
@@ -25,7 +28,7 @@ NoteId = Annotated[str, Path(description="Identifiant de la note")]
 
 def router(registry: Registry, originals: Originals | None) -> APIRouter:
     """The route of originals; without a store there are none."""
-    routes = APIRouter(tags=["notes"])
+    routes = APIRouter(tags=["notes"], dependencies=[needs(Role.READ, Role.SUBMIT)])
 
     @routes.get(
         PATH,
@@ -41,7 +44,11 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
         },
     )
     async def original(note_id: NoteId, request: Request) -> Response:
-        row = await aside(registry.original, _id(note_id))
+        caller = await caller_of(request, Role.READ, Role.SUBMIT)
+        kept = await aside(registry.history, _id(note_id), limit=1)
+        # The document holds every passage, those with marks of their own too.
+        seen = kept and sees_whole(caller, kept[0].event.note)
+        row = await aside(registry.original, _id(note_id)) if seen else None
         if row is None or originals is None:
             raise _absent()
         headers = {

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from schemas.access import Caller
 from schemas.answers import State
 from services.ingest import outcomes
-from services.ingest.accept import content_hash, read_note, warnings
+from services.ingest.accept import check_sender, content_hash, read_note, warnings
 from services.ingest.correct import states_seen
 from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
 from services.runtime.ids import uuid7
@@ -31,16 +32,18 @@ def read_rectification(
     now: datetime,
     if_match: str,
     major: bool = True,
+    sender: Caller,
     defaulted: frozenset[str] = frozenset(),
 ) -> tuple[RevisionSubmission, tuple[str, ...]]:
     """The rectified note in the bytes of a JSON body, as the registry takes it; what its sender
     should know of it.
 
     `now` is the time of receipt (aware), `if_match` the header of that name, `defaulted` the fields
-    that the sender guessed: they stay as they are. Raises Refused: 400 for no JSON, 422 for
-    no note.
+    that the sender guessed: they stay as they are. Raises Refused: 400 for no JSON, 403 for the
+    note of a post in whose name `sender` sends none, 422 for no note.
     """
     note = read_note(raw)
+    check_sender(sender, note)
     sent = RevisionSubmission(
         note_id=note_id,
         event_id=uuid7(),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from schemas.access import Caller, Role
 from schemas.answers import Problem, Receipt
 from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, defaulted_fields, traceparent
@@ -15,9 +16,10 @@ from services.ingest.http import DEFAULTED, note_schema
 from services.ingest.revise import read_rectification, revise, withdrawal
 from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
+from services.runtime.access.gate import caller_of, needs
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
-from services.runtime.registry import Obstacle, Registry, RevisionSubmission
+from services.runtime.registry import Obstacle, Registry, RevisionSubmission, aside
 from services.runtime.settings import Settings
 
 TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
@@ -35,7 +37,7 @@ Major = Annotated[
 
 def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     """The routes of revisions."""
-    routes = APIRouter(tags=["notes"])
+    routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
 
     @routes.put(
         PATH,
@@ -48,6 +50,7 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     async def put_note(note_id: NoteId, request: Request, major: Major = True) -> Response:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
+            sender = await _sender(request, note_id)
             media_type(request, {JSON: "une note"})
             sent, warned = read_rectification(
                 await whole(request, settings.max_body_bytes),
@@ -56,6 +59,7 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
                 if_match=_if_match(request),
                 major=major,
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
+                sender=sender,
             )
         except Refused as refusal:
             return _refused(refusal.problem, given)
@@ -75,11 +79,20 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     async def delete_note(note_id: NoteId, request: Request) -> Response:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
+            await _sender(request, note_id)
             sent = withdrawal(_id(note_id), now=datetime.now(UTC), if_match=_if_match(request))
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
         return await _revised(f"DELETE {PATH}", sent, (), given)
+
+    async def _sender(request: Request, note_id: str) -> Caller:
+        """Who asks, who may change that note. Raises ProblemError (404): not known to the post."""
+        sender = await caller_of(request, Role.SUBMIT)
+        kept = await aside(registry.history, _id(note_id), limit=1)
+        if not kept or not sender.submits_for(kept[0].event.note.post):
+            raise _unknown()
+        return sender
 
     async def _revised(
         span: str, sent: RevisionSubmission, warned: tuple[str, ...], given: str | None
@@ -110,8 +123,12 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        said = answers.unknown_note()
-        raise ProblemError(said.status, said.title, said.detail) from None
+        raise _unknown() from None
+
+
+def _unknown() -> ProblemError:
+    said = answers.unknown_note()
+    return ProblemError(said.status, said.title, said.detail)
 
 
 def _if_match(request: Request) -> str:

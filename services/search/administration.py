@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from schemas.access import Role
 from schemas.administration import (
     DeadLetterDetail,
     DeadLetterPage,
@@ -15,6 +16,7 @@ from schemas.administration import (
 )
 from schemas.note import STORABLE
 from services.runtime import problems
+from services.runtime.access.gate import needs
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.registry import LetterFilter, Registry
@@ -61,7 +63,9 @@ def router(
     expunger = Expunger(
         index, registry, log, erase=erase, originals=Originals(folder) if folder else None
     )
-    routes = APIRouter(prefix="/api/v1", tags=["administration"])
+    routes = APIRouter(
+        prefix="/api/v1", tags=["administration"], dependencies=[needs(Role.ADMINISTER)]
+    )
 
     @routes.get(
         "/dead-letters",

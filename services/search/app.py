@@ -8,12 +8,13 @@ from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
 from services.runtime import metrics, problems
+from services.runtime.access import gate
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
 from services.runtime.worker import Worker
-from services.search import administration, http, pages, post_notes
+from services.search import administration, http, keys_http, pages, post_notes
 from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
 from services.search.rebuild_http import Rebuilds, rebuilding
@@ -36,6 +37,7 @@ def routers(index: Index, registry: Registry, settings: Settings) -> list[APIRou
     """What search answers over HTTP: the API, the feeds, the pages."""
     return [
         post_notes.router(registry),
+        keys_http.router(registry),
         http.api(index, registry),
         http.feeds(index, settings),
         pages.pages(index, registry),
@@ -100,6 +102,7 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
 
     app = FastAPI(title="Valise : recherche", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
+    gate.install(app, gate.Gate(registry))
     app.include_router(
         health_router(
             live={topic.name: worker.health for topic, worker in zip(READS, reading, strict=True)},

@@ -12,14 +12,14 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from schemas.access import Caller
 from schemas.answers import CitedNote, CitingNote, MissingReference, MissingReferences
 from schemas.events import ClassifiedNote
-from schemas.query import Reader
+from services.runtime.access.rights import audience_for, event_for
 from services.runtime.errors import Unavailable
 from services.runtime.registry import CitationRow, CitingRow, MissingRow, Registry, aside
 from services.runtime.registry.citations import cited
 from services.search.index import Index
-from services.search.reader import may_read
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Links:
 
 
 async def links_for(
-    reader: Reader, event: ClassifiedNote, index: Index, registry: Registry
+    caller: Caller, event: ClassifiedNote, index: Index, registry: Registry
 ) -> Links:
     """The links of a note that is at hand. While the registry is away: references without links.
 
@@ -66,7 +66,7 @@ async def links_for(
         logger.warning("citations of %s not looked up: %s", event.note_id, error.reason)
     meant = {(row.kind, row.reference): row.note_id for row in rows}
     wanted = {each for each in meant.values() if each} | {each.note_id for each in citing}
-    known = await _readable(reader, wanted, index)
+    known = await _readable(caller, wanted, index)
     found = {pair: known[one] for pair, one in meant.items() if one is not None and one in known}
     return Links(
         tuple(_cited(*pair, found.get(pair)) for pair in cited(event.note)),
@@ -75,7 +75,7 @@ async def links_for(
 
 
 async def missing_for(
-    reader: Reader, post: str | None, after: str | None, index: Index, registry: Registry
+    caller: Caller, post: str | None, after: str | None, index: Index, registry: Registry
 ) -> MissingReferences:
     """A page of the references that notes cite and no note has, by post and reference.
 
@@ -87,7 +87,7 @@ async def missing_for(
         place = (of_post, reference)
     rows = await aside(registry.missing, post, place, MISSING)
     wanted = {note_id for row in rows for note_id in row.cited_by[:CITING]}
-    known = await _readable(reader, wanted, index)
+    known = await _readable(caller, wanted, index)
     last = rows[-1] if len(rows) == MISSING else None
     return MissingReferences(
         missing=[each for row in rows for each in _missing(row, known)],
@@ -119,11 +119,12 @@ def _citing(kind: Any, known: Readable, note_id: UUID) -> CitingNote:
     )
 
 
-async def _readable(reader: Reader, note_ids: Iterable[UUID], index: Index) -> Readable:
-    """Those of the notes that this reader may see now."""
+async def _readable(caller: Caller, note_ids: Iterable[UUID], index: Index) -> Readable:
+    """Those of the notes that this caller may see now, as it sees them."""
     found = await asyncio.gather(*(index.get(each) for each in note_ids))
     return {
-        event.note_id: event
+        event.note_id: event_for(event, audience)
         for event in found
-        if event is not None and not event.withdrawn and may_read(reader, event.note)
+        if event is not None and not event.withdrawn
+        if (audience := audience_for(caller, event.note)) is not None
     }

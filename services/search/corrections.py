@@ -9,23 +9,23 @@ that has not reached the index yet is exported once it has; a withdrawn note is 
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+from schemas.access import Caller
 from schemas.correction import LabelledNote
 from schemas.events import ClassifiedNote
-from schemas.query import Reader
 from schemas.vocabulary import Role
+from services.runtime.access.rights import sees_whole
 from services.runtime.registry import CorrectionRow, Registry, aside
 from services.search.document import tags_in_force
 from services.search.index import Index
-from services.search.reader import may_read
 
 PAGE = 200
 """Corrected notes asked of the registry at once."""
 
 
 async def labelled_notes(
-    reader: Reader, index: Index, registry: Registry
+    caller: Caller, index: Index, registry: Registry
 ) -> AsyncIterator[LabelledNote]:
-    """Each corrected note that the reader may see, in the order of ids, in flat memory.
+    """Each corrected note that the caller may see whole, in the order of ids, in flat memory.
 
     Raises Unavailable, also between two notes.
     """
@@ -33,7 +33,7 @@ async def labelled_notes(
     while page := await aside(registry.corrections, after, PAGE):
         for row in page:
             event = await index.get(row.note_id)
-            if event is not None and not event.withdrawn and may_read(reader, event.note):
+            if event is not None and not event.withdrawn and sees_whole(caller, event.note):
                 labelled = label(event, row)
                 if labelled is not None:
                     yield labelled

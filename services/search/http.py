@@ -9,13 +9,16 @@ from fastapi import APIRouter, Path, Request
 from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from schemas.access import Me, Role
 from schemas.answers import MissingReferences, NoteView, Problem, Revisions, SearchPage, Trace
 from schemas.correction import LabelledNote
 from schemas.events import MAX_REVISION
+from schemas.marks import audience_of
 from schemas.note import STORABLE
 from schemas.query import Query
 from schemas.vocabulary import PostCode
 from services.runtime import metrics, problems
+from services.runtime.access.gate import caller_of, needs
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -32,6 +35,9 @@ from services.search.topics import MEDIA, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
 """Kept, but asked for again each time: a withdrawn note must not live on in a cache."""
+
+FOLLOWING = (Role.READ, Role.SUBMIT)
+"""Roles that see a note: readers by their clearance, a post its own."""
 
 NDJSON = "application/x-ndjson"
 
@@ -51,7 +57,7 @@ After = Annotated[
 
 def api(index: Index, registry: Registry) -> APIRouter:
     """`/api/v1`: search, notes and traces, for programs."""
-    router = APIRouter(prefix="/api/v1", tags=["search"])
+    router = APIRouter(prefix="/api/v1", tags=["search"], dependencies=[needs(*Role)])
 
     @router.get(
         "/search",
@@ -61,7 +67,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         openapi_extra={"parameters": openapi_parameters()},
     )
     async def search(request: Request) -> Response:
-        query = asked(request)
+        query = await asked(request)
         started = time.perf_counter()
         page = await found(index, query)
         shown = answer(page, took_ms=round((time.perf_counter() - started) * 1000))
@@ -75,9 +81,9 @@ def api(index: Index, registry: Registry) -> APIRouter:
         responses=_problems(404, 410, 503),
     )
     async def note(note_id: NoteId, request: Request) -> Response:
-        reader = reader_of(request)
-        event = await notes.note_for(reader, note_id, index)
-        cited = await links_for(reader, event, index, registry)
+        caller = await caller_of(request, *FOLLOWING)
+        event = await notes.note_for(caller, note_id, index)
+        cited = await links_for(caller, event, index, registry)
         headers = {"ETag": notes.etag(event, cited.stamp), "Cache-Control": REVALIDATE}
         if unchanged(request.headers, headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -91,7 +97,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         responses=_problems(404, 503),
     )
     async def trace(note_id: NoteId, request: Request) -> Trace:
-        return await notes.trace_for(reader_of(request), note_id, index, registry)
+        return await notes.trace_for(await caller_of(request, *FOLLOWING), note_id, index, registry)
 
     @router.get(
         "/notes/{note_id}/revisions",
@@ -100,7 +106,8 @@ def api(index: Index, registry: Registry) -> APIRouter:
         responses=_problems(404, 410, 422, 503),
     )
     async def revisions(note_id: NoteId, request: Request, before: Before = None) -> Response:
-        _, found = await revisions_for(reader_of(request), note_id, registry, before)
+        caller = await caller_of(request, *FOLLOWING)
+        _, found = await revisions_for(caller, note_id, registry, before)
         headers = {"Cache-Control": REVALIDATE}
         return Response(found.model_dump_json(), media_type="application/json", headers=headers)
 
@@ -113,7 +120,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
     async def missing(
         request: Request, post: CitingPost = None, after: After = None
     ) -> MissingReferences:
-        return await missing_for(reader_of(request), post, after, index, registry)
+        return await missing_for(await caller_of(request, Role.READ), post, after, index, registry)
 
     @router.get(
         "/corrections",
@@ -128,11 +135,28 @@ def api(index: Index, registry: Registry) -> APIRouter:
         },
     )
     async def corrections(request: Request) -> Response:
-        lines = _lines(labelled_notes(reader_of(request), index, registry))
+        lines = _lines(labelled_notes(await caller_of(request, Role.READ), index, registry))
         # The first one now: where an engine is away, that can still be answered with 503.
         first = await anext(lines, b"")
         return StreamingResponse(
             _rejoined(first, lines), media_type=NDJSON, headers={"Cache-Control": REVALIDATE}
+        )
+
+    @router.get(
+        "/me",
+        response_model=Me,
+        summary="Ce que le service sait de qui l'interroge",
+        responses=_problems(503),
+    )
+    async def me(request: Request) -> Me:
+        caller = await caller_of(request, *Role)
+        return Me(
+            id=caller.id,
+            name=caller.name,
+            roles=sorted(caller.roles),
+            posts=sorted(caller.posts),
+            markings=sorted(caller.reader.markings),
+            special_france=caller.reader.special_france,
         )
 
     return router
@@ -152,12 +176,13 @@ async def _rejoined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[b
 
 def feeds(index: Index, settings: Settings) -> APIRouter:
     """`/feeds`: every topic and every search as Atom and as JSON Feed."""
-    router = APIRouter(tags=["feeds"])
+    router = APIRouter(tags=["feeds"], dependencies=[needs(Role.READ)])
     freshness = Freshness()
 
     async def feed(path: str, request: Request) -> Response:
+        reader = await reader_of(request)
         try:
-            topic, form = topic_of(path, request.query_params.multi_items(), reader_of(request))
+            topic, form = topic_of(path, request.query_params.multi_items(), reader)
         except UnknownTopic as unknown:
             raise ProblemError(404, "Fil inconnu", str(unknown)) from None
         except WrongParameters as wrong:
@@ -165,14 +190,16 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
         now = datetime.now(UTC)
         base = base_of(request, settings)
         address = base + topic.path(form)
+        # What one audience gets is not what another one has kept.
+        kept = f"{address} {audience_of(reader)}"
         stamp = await index.stamp(topic.query)
-        state = freshness.known(address, stamp)
+        state = freshness.known(kept, stamp)
         if state is not None and unchanged(request.headers, state.etag, state.since):
             return _not_modified(state, now)
         page = await found(index, topic.query)
         # Notes with some of the words are an answer to a person, not what a feed follows.
         body = rendered(form, topic, base, () if page.relaxed else page.hits)
-        state = freshness.keep(address, stamp, body, now)
+        state = freshness.keep(kept, stamp, body, now)
         if unchanged(request.headers, state.etag, state.since):
             return _not_modified(state, now)
         return Response(
@@ -195,10 +222,11 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
     return router
 
 
-def asked(request: Request) -> Query:
+async def asked(request: Request) -> Query:
     """The query in a request's address, for its reader. Raises ProblemError (422)."""
+    reader = await reader_of(request)
     try:
-        return query_of(request.query_params.multi_items(), reader_of(request))
+        return query_of(request.query_params.multi_items(), reader)
     except WrongParameters as wrong:
         raise refused(wrong) from None
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from schemas.access import Caller
 from schemas.answers import NoteView, State, Trace, TraceStep
 from schemas.classification import Classification
 from schemas.events import ClassifiedNote, NoteEvent
-from schemas.query import Reader
+from services.runtime.access.rights import audience_for, event_for
 from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
@@ -15,30 +16,30 @@ from services.search.citations import Links
 from services.search.disagreement import disagreement
 from services.search.document import Tags, links, tags_in_force
 from services.search.index import Index
-from services.search.reader import may_read
 
 ORDER = ("received", "classified", "indexed", "alerted", "parked")
 """Steps of the same instant, in the order in which they happen."""
 
 
-async def note_for(reader: Reader, note_id: str, index: Index) -> ClassifiedNote:
-    """The latest state of the note with this id, as given in an address.
+async def note_for(caller: Caller, note_id: str, index: Index) -> ClassifiedNote:
+    """The latest state of the note with this id, as given in an address, as this caller sees it.
 
-    Raises ProblemError: 404 for a note that is unknown or not for this reader (nothing tells one
+    Raises ProblemError: 404 for a note that is unknown or not for this caller (nothing tells one
     from the other), 410 for one that was withdrawn. Raises Unavailable.
     """
     event = await index.get(note_id_of(note_id))
-    if event is None or not may_read(reader, event.note):
+    audience = None if event is None else audience_for(caller, event.note)
+    if event is None or audience is None:
         raise unknown_note()
     if event.withdrawn:
         raise withdrawn_note(event, {"ETag": etag(event)})
-    return event
+    return event_for(event, audience)
 
 
-async def trace_for(reader: Reader, note_id: str, index: Index, registry: Registry) -> Trace:
+async def trace_for(caller: Caller, note_id: str, index: Index, registry: Registry) -> Trace:
     """Where the note with this id is, and how it got there.
 
-    Raises ProblemError (404) for a note that nobody submitted or that is not for this reader.
+    Raises ProblemError (404) for a note that nobody submitted or that is not for this caller.
     Raises Unavailable.
     """
     wanted = note_id_of(note_id)
@@ -50,10 +51,15 @@ async def trace_for(reader: Reader, note_id: str, index: Index, registry: Regist
         if receipt is None:
             raise
         event = None
-    if event is not None and not may_read(reader, event.note):
+    # Of every state that is known, the newest one is in the registry: a note that was marked since
+    # it was indexed is not for those who could read it before.
+    notes = [row.event.note for row in await aside(registry.history, wanted, limit=1)]
+    notes += [event.note] if event is not None else []
+    audiences = [audience_for(caller, note) for note in notes]
+    if not audiences or None in audiences:
         raise unknown_note()
-    if receipt is None and event is None:
-        raise unknown_note()
+    if event is not None:
+        event = event_for(event, min(each for each in audiences if each is not None))
     return trace(wanted, receipt, await aside(registry.trace, wanted), event)
 
 

@@ -17,12 +17,13 @@ from schemas.answers import Problem
 from schemas.events import MAX_REVISION
 from schemas.query import Query
 from services.runtime import problems
+from services.runtime.access.gate import caller_of
 from services.runtime.registry import Registry
 from services.search import french, notes
 from services.search.citations import links_for
 from services.search.feeds_page import feeds_view
 from services.search.freshness import etag, unchanged
-from services.search.http import REVALIDATE, asked, found
+from services.search.http import FOLLOWING, REVALIDATE, asked, found
 from services.search.index import Index
 from services.search.note_page import note_page
 from services.search.reader import reader_of
@@ -88,15 +89,15 @@ def pages(index: Index, registry: Registry) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def search(request: Request) -> Response:
-        query = asked(request)
+        query = await asked(request)
         page = await found(index, query)
         return html("search.html", view=search_view(query, page))
 
     async def note(request: Request) -> Response:
-        reader = reader_of(request)
-        event = await notes.note_for(reader, request.path_params["note_id"], index)
+        caller = await caller_of(request, *FOLLOWING)
+        event = await notes.note_for(caller, request.path_params["note_id"], index)
         journey = await notes.journey(event, registry)
-        cited = await links_for(reader, event, index, registry)
+        cited = await links_for(caller, event, index, registry)
         # Off the event loop: a report of hundreds of pages takes a while to lay out.
         return await asyncio.to_thread(
             lambda: html("note.html", view=note_page(event, journey, cited))
@@ -104,7 +105,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
 
     async def revisions(request: Request) -> Response:
         latest, page = await revisions_for(
-            reader_of(request),
+            await caller_of(request, *FOLLOWING),
             request.path_params["note_id"],
             registry,
             _before(request.query_params.get("before")),
@@ -112,7 +113,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         return html("revisions.html", view=revisions_page(latest, page))
 
     async def feeds(request: Request) -> Response:
-        page = await found(index, Query(reader=reader_of(request), size=1))
+        page = await found(index, Query(reader=await reader_of(request), size=1))
         return html("feeds.html", view=feeds_view(page))
 
     router.add_route("/", search, methods=["GET"])

@@ -4,13 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from schemas.access import Role
 from schemas.answers import NotePlace, PostNotes, State
 from schemas.note import STORABLE, Line
 from schemas.vocabulary import PostCode
 from services.runtime import problems
+from services.runtime.access.gate import caller_of, needs
+from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
 from services.search.document import links
-from services.search.reader import reader_of
 
 PATH = "/api/v1/notes"
 USUAL, MOST = 50, 200
@@ -18,7 +20,7 @@ USUAL, MOST = 50, 200
 
 def router(registry: Registry) -> APIRouter:
     """`GET /api/v1/notes`."""
-    routes = APIRouter(tags=["notes"])
+    routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT, Role.ADMINISTER)])
 
     @routes.get(
         PATH,
@@ -37,9 +39,10 @@ def router(registry: Registry) -> APIRouter:
         ] = None,
         size: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
     ) -> PostNotes:
-        # Rights will be the reader's: whoever may ask for a post's notes sees where they are, and
-        # no word of what they say.
-        reader_of(request)
+        # Without a word of what they say; but references and numbers are the post's own matter.
+        caller = await caller_of(request, Role.SUBMIT, Role.ADMINISTER)
+        if not caller.submits_for(post) and not caller.may(Role.ADMINISTER):
+            raise ProblemError(403, detail="Un poste ne voit que le suivi de ses propres notes.")
         rows = await aside(
             registry.of_post,
             post,

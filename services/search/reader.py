@@ -1,28 +1,15 @@
-"""Who is reading, and what they may see: the one place that decides it for this service."""
+"""Who is reading: the reader that every search of this service is run for."""
 
 from fastapi import Request
 
-from schemas.note import Note
-from schemas.query import PUBLIC, Reader
-from schemas.vocabulary import Marking
+from schemas.access import Role
+from schemas.query import Reader
+from services.runtime.access.gate import caller_of
 
 
-def reader_of(request: Request) -> Reader:
+async def reader_of(request: Request) -> Reader:
     """The reader on whose behalf a request is answered.
 
-    A deployment without keys knows one reader, who sees what bears no mark.
+    Raises ProblemError (401, 403) for whoever may not read, Unavailable.
     """
-    del request  # nobody presents a key yet
-    return PUBLIC
-
-
-def may_read(reader: Reader, note: Note) -> bool:
-    """Whether the note may be shown to the reader, whole.
-
-    A note with marked passages is for those who may see every mark there is: the passages are not
-    cut out of it.
-    """
-    if (note.special_france or note.marked_spans) and not reader.special_france:
-        return False
-    strictest = list(Marking)[-1] if note.marked_spans else note.marking
-    return {note.marking, strictest} <= reader.markings
+    return (await caller_of(request, Role.READ)).reader

@@ -6,8 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from schemas.access import Role
 from schemas.answers import Problem
 from services.runtime import problems
+from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError, problem
@@ -128,7 +130,7 @@ def not_whole(error: NotWhole) -> str:
 
 def rebuilding(rebuilds: Rebuilds) -> APIRouter:
     """The route of rebuilding. For administrators, as that of reclassification."""
-    routes = APIRouter(tags=["administration"])
+    routes = APIRouter(tags=["administration"], dependencies=[needs(Role.ADMINISTER)])
 
     @routes.post(
         PATH,

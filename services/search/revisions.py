@@ -5,42 +5,44 @@ from collections.abc import Sequence
 from itertools import pairwise
 from uuid import UUID
 
+from schemas.access import Caller
 from schemas.answers import FieldChange, Revision, Revisions
 from schemas.events import Kind, NoteEvent
-from schemas.query import Reader
+from services.runtime.access.rights import audience_for, note_for
 from services.runtime.registry import Registry, RevisionRow, aside
 from services.search.difference import changes
 from services.search.notes import note_id_of, unknown_note, withdrawn_note
-from services.search.reader import may_read
 
 PAGE = 10
 """Revisions listed at once: each is read whole, with the one before it."""
 
 
 async def revisions_for(
-    reader: Reader, note_id: str, registry: Registry, before: int | None = None
+    caller: Caller, note_id: str, registry: Registry, before: int | None = None
 ) -> tuple[NoteEvent, Revisions]:
     """A page of the revisions of the note with this id, newest first; and its latest one.
 
     `before` is the number that all of the page are below. Raises ProblemError: 404 for a note that
-    is unknown or not for this reader, 410 for one that was withdrawn. Raises Unavailable.
+    is unknown or not for this caller, 410 for one that was withdrawn. Raises Unavailable.
     """
     wanted = note_id_of(note_id)
     rows = await aside(registry.history, wanted, limit=1 if before else PAGE + 1)
-    if not rows or not may_read(reader, rows[0].event.note):
+    audience = audience_for(caller, rows[0].event.note) if rows else None
+    if audience is None:
         raise unknown_note()
     latest = rows[0].event
+    latest = latest.model_copy(update={"note": note_for(latest.note, audience)})
     if latest.kind is Kind.WITHDRAWN:
         raise withdrawn_note(latest)
     if before is not None:
         rows = await aside(registry.history, wanted, before, PAGE + 1)
     # Off the event loop: two long reports take a while to compare.
-    return latest, await asyncio.to_thread(page, reader, wanted, rows)
+    return latest, await asyncio.to_thread(page, caller, wanted, rows)
 
 
-def page(reader: Reader, note_id: UUID, rows: Sequence[RevisionRow]) -> Revisions:
+def page(caller: Caller, note_id: UUID, rows: Sequence[RevisionRow]) -> Revisions:
     """The newest PAGE of these revisions (newest first), each compared with the one before it."""
-    compared = [_revision(reader, row, older) for row, older in pairwise([*rows, None]) if row]
+    compared = [_revision(caller, row, older) for row, older in pairwise([*rows, None]) if row]
     shown = compared[:PAGE]
     return Revisions(
         id=note_id,
@@ -49,13 +51,22 @@ def page(reader: Reader, note_id: UUID, rows: Sequence[RevisionRow]) -> Revision
     )
 
 
-def _revision(reader: Reader, row: RevisionRow, older: RevisionRow | None) -> Revision:
+def _revision(caller: Caller, row: RevisionRow, older: RevisionRow | None) -> Revision:
     event = row.event
+    seen = [
+        None if audience is None else note_for(each.event.note, audience)
+        for each in (older, row)
+        if each
+        for audience in [audience_for(caller, each.event.note)]
+    ]
     found: tuple[FieldChange, ...] | None = ()
-    if not all(may_read(reader, each.event.note) for each in (row, older) if each):
+    if None in seen:
         found = None
     elif older is not None:
-        found = changes(older.event.note, event.note)
+        before, after = seen
+        assert before is not None
+        assert after is not None
+        found = changes(before, after)
     return Revision(
         revision=event.revision,
         kind=event.kind,

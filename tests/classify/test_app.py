@@ -14,6 +14,7 @@ from services.classify import app
 from services.runtime.errors import Unavailable
 from services.runtime.log import Entry, Log
 from services.runtime.log.sqlite import SqliteLog
+from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from tests.builders import a_note, an_event
 
@@ -23,7 +24,7 @@ SETTINGS = Settings()
 
 async def journey(log: Log, settings: Settings) -> None:
     """A note appended to the log of a running service is classified, and the service is well."""
-    served = app.compose(log, settings)
+    served = app.compose(log, Registry(settings.registry_url), settings)
     event = an_event(a_note(reference=f"BER-{uuid.uuid4()}"))
     async with served.router.lifespan_context(served):
         await log.append(
@@ -51,7 +52,9 @@ async def test_the_service_classifies_what_comes_on_the_embedded_log(tmp_path: P
 
 async def test_the_service_does_not_start_without_its_log(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    served = app.compose(SqliteLog(tmp_path / "file" / "log.sqlite3"), SETTINGS)
+    served = app.compose(
+        SqliteLog(tmp_path / "file" / "log.sqlite3"), Registry(SETTINGS.registry_url), SETTINGS
+    )
     with pytest.raises(Unavailable):
         async with served.router.lifespan_context(served):
             pass

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,7 +12,10 @@ from fastapi import FastAPI
 
 from services.classify.preview import Apart, here, router
 from services.runtime import problems
+from services.runtime.access import gate
+from services.runtime.registry import Registry
 from services.runtime.settings import Settings
+from tests.keys import HEADERS, admit_everything
 
 DRAFT = {
     "subject": "Réforme des retraites en Allemagne",
@@ -19,17 +23,22 @@ DRAFT = {
 }
 
 
-def app(classify: object) -> FastAPI:
+def app(classify: object, data: Path) -> FastAPI:
     found = FastAPI()
     problems.install(found)
+    registry = Registry(f"sqlite:///{data / 'registry.sqlite3'}")
+    admit_everything(registry)
+    gate.install(found, gate.Gate(registry))
     found.include_router(router(classify, Settings(max_body_bytes=2_000)))  # type: ignore[arg-type]
     return found
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app(here))
-    async with httpx.AsyncClient(transport=transport, base_url="http://valise") as found:
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app(here, tmp_path))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://valise", headers=HEADERS
+    ) as found:
         yield found
 
 
@@ -94,10 +103,14 @@ async def test_the_embedded_server_has_a_process_for_previews_while_they_come() 
     assert not apart.running
 
 
-async def test_a_preview_whose_process_is_killed_says_so_and_the_next_one_works() -> None:
+async def test_a_preview_whose_process_is_killed_says_so_and_the_next_one_works(
+    tmp_path: Path,
+) -> None:
     apart = Apart()
-    transport = httpx.ASGITransport(app(apart))
-    async with httpx.AsyncClient(transport=transport, base_url="http://valise") as client:
+    transport = httpx.ASGITransport(app(apart, tmp_path))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://valise", headers=HEADERS
+    ) as client:
         await client.post("/api/v1/preview", json=DRAFT)
         assert apart._pool is not None
         for process in list(apart._pool._processes.values()):

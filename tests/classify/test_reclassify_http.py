@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -25,11 +26,14 @@ from services.classify.child import LOG_FILE, RECLASSIFY_NICENESS
 from services.classify.classifier import classify as present
 from services.classify.release import RELEASE
 from services.runtime import problems
+from services.runtime.access import gate
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
+from services.runtime.registry import Registry
 from tests.builders import a_note, an_event
 from tests.classify.other_release import OTHER
 from tests.contract.log_places import eventually
+from tests.keys import HEADERS, admit_everything
 
 NOTES = 60
 OTHER_RELEASE = (sys.executable, "-m", "tests.classify.other_release")
@@ -55,6 +59,14 @@ def served(runs: http.Runs) -> Iterator[str]:
     """The route on a real server, as a client meets it; its address."""
     app = FastAPI()
     problems.install(app)
+    with tempfile.TemporaryDirectory() as folder:
+        registry = Registry(f"sqlite:///{folder}/registry.sqlite3")
+        admit_everything(registry)
+        gate.install(app, gate.Gate(registry))
+        yield from _listening(app, runs)
+
+
+def _listening(app: FastAPI, runs: http.Runs) -> Iterator[str]:
     app.include_router(http.router(runs))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -94,7 +106,7 @@ def runs(tmp_path: Path, command: tuple[str, ...] = OTHER_RELEASE, **env: str) -
 
 
 async def asked(url: str, **parameters: Any) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=120, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=120, trust_env=False, headers=HEADERS) as client:
         return await client.post(url, params=parameters)
 
 
@@ -132,7 +144,7 @@ async def test_a_second_run_is_refused_and_a_client_that_leaves_stops_the_first(
 ) -> None:
     with closed_gate(tmp_path) as gate, served(runs(tmp_path, **gate.env)) as url:
         async with (
-            httpx.AsyncClient(timeout=120, trust_env=False) as client,
+            httpx.AsyncClient(timeout=120, trust_env=False, headers=HEADERS) as client,
             client.stream("POST", url) as answer,
         ):
             assert "progress" in json.loads(await anext(answer.aiter_lines()))
@@ -198,7 +210,7 @@ async def test_a_process_that_cannot_work_is_a_problem(tmp_path: Path) -> None:
 
 async def test_a_web_page_cannot_start_it(tmp_path: Path) -> None:
     with served(runs(tmp_path)) as url:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, headers=HEADERS) as client:
             answer = await client.post(url, headers={"Origin": "https://example.org"})
     assert answer.status_code == 403
 

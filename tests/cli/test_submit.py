@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -147,7 +146,7 @@ def test_a_preview_shows_what_would_be_read_and_tagged_and_keeps_nothing(
     note.write_text(TEXT, encoding="utf-8")
     guessed = valise(deployment, "submit", "--preview", "--post", "berlin", "--json", str(note))
     assert json.loads(guessed.stdout)["read"]["guessed"] == ["date"]
-    places = httpx.get(
+    places = deployment.http.get(
         f"{deployment.ingest}/api/v1/notes", params={"post": "berlin", "reference": "BER-P-1"}
     )
     assert places.json() == {"post": "berlin", "notes": [], "next": None}

@@ -20,6 +20,7 @@ from services.runtime.log import Log, Record
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
+from tests.keys import HEADERS, admit_everything
 
 BERLIN = {
     "post": "berlin",
@@ -88,11 +89,14 @@ def engines(data: Path) -> tuple[Registry, SqliteLog]:
 async def open_office(data: Path, **settings: Any) -> AsyncIterator[Office]:
     """An ingest service on engines in that folder."""
     registry, log = engines(data)
+    admit_everything(registry)
     app = compose(registry, log, Settings(data=data, **settings))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://valise", timeout=60) as client,
+        httpx.AsyncClient(
+            transport=transport, base_url="http://valise", timeout=60, headers=HEADERS
+        ) as client,
     ):
         yield Office(app, client, registry, log, data)
 

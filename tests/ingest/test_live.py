@@ -17,6 +17,7 @@ from services.runtime.log.kafka import KafkaLog
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from tests.ingest.conftest import BERLIN, Office
+from tests.keys import HEADERS, admit_everything
 from tests.runtime.registry_kit import Line, own_schema, rendered
 
 pytestmark = pytest.mark.live
@@ -44,11 +45,14 @@ async def office(
         topic_prefix=f"test-{uuid4().hex[:12]}.",
     )
     registry, log = Registry(settings.registry_url), KafkaLog(settings)
+    admit_everything(registry)
     app = compose(registry, log, settings)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://valise", timeout=60) as client,
+        httpx.AsyncClient(
+            transport=transport, base_url="http://valise", timeout=60, headers=HEADERS
+        ) as client,
     ):
         yield Office(app, client, registry, log, tmp_path)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.ingest.body import lines
 from services.ingest.many import CHUNK_LINES
 from tests.ingest.conftest import BERLIN, Office, listening, open_office
+from tests.keys import HEADERS
 
 
 def line(number: int, **changes: Any) -> bytes:
@@ -113,7 +114,7 @@ async def test_a_client_that_reads_only_after_writing_gets_every_answer(tmp_path
             yield line(number) + b"\n"
 
     async with open_office(tmp_path) as office, listening(office.app) as address:
-        async with httpx.AsyncClient(timeout=120) as client:
+        async with httpx.AsyncClient(timeout=120, headers=HEADERS) as client:
             response = await client.post(
                 f"{address}/api/v1/notes",
                 content=body(),
@@ -134,7 +135,7 @@ async def test_memory_stays_flat_however_many_lines_come(tmp_path: Path) -> None
     async with (
         open_office(tmp_path) as office,
         listening(office.app) as address,
-        httpx.AsyncClient(timeout=120) as client,
+        httpx.AsyncClient(timeout=120, headers=HEADERS) as client,
     ):
         tracemalloc.start()
         async with client.stream(

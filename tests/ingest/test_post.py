@@ -17,6 +17,7 @@ from schemas.answers import Problem, Receipt, State
 from schemas.note import MAX_BODY, Note, note_id
 from services.runtime.registry import Mark
 from tests.ingest.conftest import BERLIN, Office, listening, open_office
+from tests.keys import HEADERS
 
 PROMISED_SECONDS = 5.0
 GENEROUS = 5
@@ -200,7 +201,7 @@ class TestSize:
                 for start in range(0, len(big), 65_536):
                     yield big[start : start + 65_536]
 
-            async with httpx.AsyncClient(timeout=60) as client:
+            async with httpx.AsyncClient(timeout=60, headers=HEADERS) as client:
                 for content in (big, unsized()):
                     response = await client.post(
                         f"{address}/api/v1/notes",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,7 +15,7 @@ from schemas.topics import SUBMITTED
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from tests.observability.collector import Collector, collecting
-from tests.pipeline.deployments import Embedded, running
+from tests.pipeline.deployments import Embedded, client_of, running
 
 SECRET = "Zythomancie"
 """A word of subject and body, which no log and no trace may say."""
@@ -52,7 +51,7 @@ class Observed:
 
     def samples_now(self) -> Samples:
         """What /metrics says to one question."""
-        answer = httpx.get(f"{self.deployment.ingest}/metrics", timeout=10)
+        answer = self.deployment.http.get(f"{self.deployment.ingest}/metrics", timeout=10)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/plain; version=")
         found: Samples = {}
@@ -99,7 +98,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         patch.setenv("VALISE_LOG_FORMAT", "json")
         with running(Embedded(folder)) as deployment:
             assert isinstance(deployment, Embedded)
-            with httpx.Client(base_url=deployment.ingest, timeout=30) as http:
+            with client_of(deployment.key, deployment.ingest) as http:
                 traced = http.post(
                     "/api/v1/notes",
                     json=note("BER-1"),

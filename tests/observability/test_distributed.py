@@ -50,7 +50,7 @@ def test_each_service_tells_what_it_did_with_a_note(
         with running(Distributed(tmp_path, f"seen{time.time_ns()}", engines)) as deployment:
             assert isinstance(deployment, Distributed)
             urls = {name: service.url for name, service in deployment.services.items()}
-            sent = httpx.post(
+            sent = deployment.http.post(
                 f"{urls['ingest']}/api/v1/notes",
                 json=note("BER-1"),
                 headers={"traceparent": f"00-{TRACE}-{CALLER}-01"},

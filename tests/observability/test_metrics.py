@@ -4,8 +4,6 @@ import signal
 import time
 from os import kill
 
-import httpx
-
 from tests.observability.conftest import Observed
 from tests.pipeline.deployments import children
 
@@ -82,7 +80,7 @@ def test_the_disk_of_the_data_folder_is_looked_at(observed: Observed) -> None:
 
 def test_requests_are_counted_by_the_pattern_of_their_path(observed: Observed) -> None:
     note = f"{observed.deployment.search}/api/v1/notes/{observed.note_id}"
-    assert httpx.get(note, timeout=10).status_code == 200
+    assert observed.deployment.http.get(note, timeout=10).status_code == 200
     paths = {labels["path"] for labels, _ in observed.samples()["valise_http_requests_total"]}
     assert "/api/v1/notes/{note_id}" in paths
     assert not any(observed.note_id in path for path in paths)
@@ -92,7 +90,7 @@ def test_requests_are_counted_by_the_pattern_of_their_path(observed: Observed) -
 
 
 def test_no_series_stands_twice(observed: Observed) -> None:
-    text = httpx.get(f"{observed.deployment.ingest}/metrics", timeout=10).text
+    text = observed.deployment.http.get(f"{observed.deployment.ingest}/metrics", timeout=10).text
     series = [line.rpartition(" ")[0] for line in text.splitlines() if line[0] != "#"]
     assert len(series) == len(set(series))
     types = [line for line in text.splitlines() if line.startswith("# TYPE")]

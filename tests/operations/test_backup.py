@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from schemas.topics import ALL, CLASSIFIED, SUBMITTED, SUBMITTED_DEAD
@@ -24,7 +23,7 @@ from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.originals import Originals
 from tests.pipeline.corpus import SAMPLES, many, samples
-from tests.pipeline.deployments import VALISE, Deployment, Distributed, Embedded, running
+from tests.pipeline.deployments import VALISE, Deployment, Distributed, Embedded, client_of, running
 from tests.pipeline.test_journey import valise
 from tests.pipeline.test_kills import every_hit, total, until_accepted, wait_until
 from tests.pipeline.test_lost_index import delete_indexes
@@ -58,7 +57,7 @@ def command(
 def answers(deployment: Deployment) -> dict[str, Any]:
     """What readers get: searches, feeds, each note and the trace of each, without our address."""
     found: dict[str, Any] = {}
-    with httpx.Client(base_url=deployment.search, timeout=30) as http:
+    with client_of(deployment.key, deployment.search) as http:
         for question in QUESTIONS:
             answer = http.get(question).raise_for_status().text
             found[question] = steady(json.loads(answer.replace(deployment.search, "")))
@@ -116,7 +115,7 @@ DOCUMENT = "<p>Objet : Réforme</p><p>Le Bundestag a adopté la loi.</p>".encode
 def office_sends_a_document(deployment: Deployment) -> str:
     """The id of the note in it."""
     metadata = {"post": "berlin", "reference": "BER-DOC-1", "date": "2026-03-04"}
-    answer = httpx.post(
+    answer = deployment.http.post(
         f"{deployment.ingest}/api/v1/notes",
         files={"file": ("note.html", DOCUMENT)},
         data={"metadata": json.dumps(metadata)},
@@ -130,11 +129,11 @@ def office_sends_a_document(deployment: Deployment) -> str:
 
 def original(deployment: Deployment, note: str) -> bytes:
     path = f"{deployment.ingest}/api/v1/notes/{note}/original"
-    return httpx.get(path, timeout=30).raise_for_status().content
+    return deployment.http.get(path, timeout=30).raise_for_status().content
 
 
 def all_indexed(deployment: Deployment) -> bool:
-    with httpx.Client(base_url=deployment.search, timeout=30) as http:
+    with client_of(deployment.key, deployment.search) as http:
         return all(
             http.get(f"/api/v1/notes/{hit['id']}/trace").json()["state"] == "indexed"
             for hit in every_hit(deployment)

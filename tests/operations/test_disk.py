@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
 import pytest
 from fastapi import Request
 
@@ -81,22 +80,26 @@ def test_a_low_disk_is_said_and_a_nearly_full_one_refuses_new_notes_only(tmp_pat
     free = shutil.disk_usage(tmp_path).free
     note = samples()[0]
     with serving(tmp_path, free * 2) as deployment:
-        ready = httpx.get(f"{deployment.ingest}/health/ready")
+        ready = deployment.http.get(f"{deployment.ingest}/health/ready")
         assert ready.status_code == 200
         assert "MiB free" in ready.json()["warnings"]["disk"]
-        assert httpx.post(f"{deployment.ingest}/api/v1/notes", json=note).status_code == 202
+        assert (
+            deployment.http.post(f"{deployment.ingest}/api/v1/notes", json=note).status_code == 202
+        )
         wait_until(lambda: total(deployment) == 1, ARRIVE_SECONDS)
         assert "disk low" in deployment.logs()
     with serving(tmp_path, free * HARD_SHARE * 2) as deployment:
-        refused = httpx.post(f"{deployment.ingest}/api/v1/notes", json=samples()[1])
+        refused = deployment.http.post(f"{deployment.ingest}/api/v1/notes", json=samples()[1])
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) > 0
         assert refused.headers["Content-Type"] == "application/problem+json"
-        assert httpx.get(f"{deployment.ingest}/health/ready").status_code == 200
+        assert deployment.http.get(f"{deployment.ingest}/health/ready").status_code == 200
         assert total(deployment) == 1
     with serving(tmp_path, 0) as deployment:
-        assert httpx.get(f"{deployment.ingest}/health/ready").json()["warnings"] == {"disk": "ok"}
-        sent = httpx.post(f"{deployment.ingest}/api/v1/notes", json=samples()[1])
+        assert deployment.http.get(f"{deployment.ingest}/health/ready").json()["warnings"] == {
+            "disk": "ok"
+        }
+        sent = deployment.http.post(f"{deployment.ingest}/api/v1/notes", json=samples()[1])
         assert sent.status_code == 202, "what was refused had been kept"
 
 
@@ -117,7 +120,9 @@ def test_on_a_small_file_system_notes_are_refused_before_it_is_full(tmp_path: Pa
             note = samples()[0]
             for number in range(2_000):
                 changed = note | {"reference": f"PLEIN-{number}", "body": note["body"] * 40}
-                answer = httpx.post(f"{deployment.ingest}/api/v1/notes", json=changed, timeout=20)
+                answer = deployment.http.post(
+                    f"{deployment.ingest}/api/v1/notes", json=changed, timeout=20
+                )
                 if answer.status_code == 503:
                     break
                 assert answer.status_code == 202

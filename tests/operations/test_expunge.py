@@ -29,7 +29,7 @@ from services.search.index.embedded import TantivyIndex
 from tests.builders import a_classified_note, a_note
 from tests.contract.log_places import eventually
 from tests.contract.test_index import on_elasticsearch
-from tests.pipeline.deployments import VALISE, Embedded, running
+from tests.pipeline.deployments import VALISE, Embedded, client_of, running
 from tests.runtime.registry_kit import correction, own_schema, submission
 from tests.search.desk import Desk, open_desk
 
@@ -332,7 +332,7 @@ def test_an_expunged_note_leaves_every_file_and_neither_restart_nor_replay_bring
     deployment: Embedded,
 ) -> None:
     data = deployment.data
-    with httpx.Client(base_url=deployment.search, timeout=60) as http:
+    with client_of(deployment.key, deployment.search) as http:
         mine = submitted_corrected_and_parked(http, data)
         held = where(data, SUBJECT, BODY, COMMENT, LETTER)
         assert {entry.rpartition(" ")[2] for entry in held} == {SUBJECT, BODY, COMMENT, LETTER}
@@ -354,7 +354,7 @@ def test_an_expunged_note_leaves_every_file_and_neither_restart_nor_replay_bring
     deployment.server.kill()
     shutil.rmtree(data / "index")
     deployment.start()
-    with httpx.Client(base_url=deployment.search, timeout=60) as http:
+    with client_of(deployment.key, deployment.search) as http:
         until(lambda: found(http, "retraites") == 1)
         assert found(http, SUBJECT) == 0
         assert where(data, *WORDS) == set()

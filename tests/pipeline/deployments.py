@@ -8,12 +8,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from services.runtime.access import key_file
+from services.runtime.access.first import make_first_key
+from services.runtime.access.key_file import read_key
+from services.runtime.registry import Registry
 from tests.runtime.registry_kit import own_schema
 
 VALISE = Path(sys.executable).parent / "valise"
@@ -104,6 +109,16 @@ class Embedded:
         self.server.start()
         self.server.wait_ready()
 
+    @cached_property
+    def key(self) -> str:
+        """The administrator's."""
+        return read_key(self.data / key_file.NAME) or ""
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """An administrator's client."""
+        return client_of(self.key)
+
     @property
     def ingest(self) -> str:
         return self.server.url
@@ -150,6 +165,11 @@ class Distributed:
             "VALISE_SESSION_TIMEOUT_MS": "6000",
         }
         self.env = env
+        self._key = folder / "admin.key"
+        registry = Registry(env["VALISE_DATABASE"])
+        registry.migrate()
+        make_first_key(registry, self._key)
+        registry.close()
         self.services = {
             service: Process(folder, service, ["run", service], env)
             for service in ("ingest", "classify", "search")
@@ -160,6 +180,16 @@ class Distributed:
             service.start()
         for service in self.services.values():
             service.wait_ready()
+
+    @cached_property
+    def key(self) -> str:
+        """The administrator's."""
+        return read_key(self._key) or ""
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """An administrator's client."""
+        return client_of(self.key)
 
     @property
     def ingest(self) -> str:
@@ -189,6 +219,16 @@ class Distributed:
 
 
 Deployment = Embedded | Distributed
+
+
+def client_of(key: str, base: str = "") -> httpx.Client:
+    """A client that shows this key."""
+    return httpx.Client(
+        base_url=base,
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=60,
+        trust_env=False,
+    )
 
 
 def deployment_of(kind: str, folder: Path, name: str, request: pytest.FixtureRequest) -> Deployment:

@@ -39,7 +39,7 @@ def deployment(
 def correct(
     deployment: Deployment, themes: list[str], countries: list[str], note: object = NOTE
 ) -> httpx.Response:
-    return httpx.post(
+    return deployment.http.post(
         f"{deployment.ingest}/api/v1/notes/{note}/corrections",
         json={"themes": themes, "countries": countries},
         timeout=30,
@@ -47,7 +47,7 @@ def correct(
 
 
 def view(deployment: Deployment, note: object = NOTE) -> dict[str, Any]:
-    return dict(httpx.get(f"{deployment.search}/api/v1/notes/{note}", timeout=30).json())
+    return dict(deployment.http.get(f"{deployment.search}/api/v1/notes/{note}", timeout=30).json())
 
 
 def found(deployment: Deployment, **filters: str) -> list[str]:

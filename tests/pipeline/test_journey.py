@@ -55,7 +55,9 @@ def valise(deployment: Deployment, *arguments: str) -> "subprocess.CompletedProc
 
 
 def search(deployment: Deployment, **parameters: Any) -> dict[str, Any]:
-    answer = httpx.get(f"{deployment.search}/api/v1/search", params=parameters, timeout=30)
+    answer = deployment.http.get(
+        f"{deployment.search}/api/v1/search", params=parameters, timeout=30
+    )
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -94,7 +96,7 @@ def test_every_tag_shows_evidence_equal_to_the_text_at_its_place(deployment: Dep
     seen = 0
     for sample in samples():
         note = note_id(sample["post"], sample["reference"])
-        view = httpx.get(f"{deployment.search}/api/v1/notes/{note}", timeout=30).json()
+        view = deployment.http.get(f"{deployment.search}/api/v1/notes/{note}", timeout=30).json()
         for tag in view["themes"] + view["countries"] + view["organisations"]:
             assert tag["evidence"]
             for evidence in tag["evidence"]:
@@ -106,13 +108,17 @@ def test_every_tag_shows_evidence_equal_to_the_text_at_its_place(deployment: Dep
 
 def test_a_subscriber_follows_a_theme_and_asks_again_for_nothing(deployment: Deployment) -> None:
     address = f"{deployment.search}/feeds/sante.atom"
-    first = httpx.get(address, timeout=30)
+    first = deployment.http.get(address, timeout=30)
     feed = feedparser.parse(first.content)
     assert not feed.bozo
     assert "LON-2026-B-018" in first.text
-    again = httpx.get(address, headers={"If-None-Match": first.headers["ETag"]}, timeout=30)
+    again = deployment.http.get(
+        address, headers={"If-None-Match": first.headers["ETag"]}, timeout=30
+    )
     assert again.status_code == 304
-    listed = httpx.get(f"{deployment.search}/feeds/protection_sociale/MA.json", timeout=30).json()
+    listed = deployment.http.get(
+        f"{deployment.search}/feeds/protection_sociale/MA.json", timeout=30
+    ).json()
     assert listed["version"] == "https://jsonfeed.org/version/1.1"
     assert any("RAB-2026-0051" in json.dumps(item) for item in listed["items"])
 
@@ -159,18 +165,18 @@ def test_bad_documents_are_refused_each_with_its_reason_and_good_ones_pass(
 def test_a_sent_note_is_found_within_seconds(deployment: Deployment) -> None:
     word = f"zibeline{uuid4().hex[:6]}"
     note = samples()[0] | {"reference": word, "body": f"Une {word} dans le rapport."}
-    assert httpx.post(f"{deployment.ingest}/api/v1/notes", json=note).status_code == 202
+    assert deployment.http.post(f"{deployment.ingest}/api/v1/notes", json=note).status_code == 202
     began = time.monotonic()
     wait_until(lambda: search(deployment, q=word)["total"] == 1, 15)
     print(f"found after {time.monotonic() - began:.2f} s")
 
 
 def test_the_pages_show_the_note_with_its_evidence(deployment: Deployment) -> None:
-    page = httpx.get(f"{deployment.search}/", params={"q": "infirmières"})
+    page = deployment.http.get(f"{deployment.search}/", params={"q": "infirmières"})
     assert page.status_code == 200
     assert "Québec" in page.text
     note = note_id("quebec", "QUE-2026-022")
-    shown = httpx.get(f"{deployment.search}/notes/{note}")
+    shown = deployment.http.get(f"{deployment.search}/notes/{note}")
     assert shown.status_code == 200
     assert "<mark" in shown.text
 
@@ -212,7 +218,7 @@ def test_the_real_documents_travel_the_whole_way(
             15,
         )
         wait_until(lambda note=note: note in feed(deployment), 15)
-        tags[number] = httpx.get(f"{deployment.search}/api/v1/notes/{note}").json()
+        tags[number] = deployment.http.get(f"{deployment.search}/api/v1/notes/{note}").json()
 
     themes = {
         number: {tag["theme"]: tag["subthemes"] for tag in view["themes"]}
@@ -233,9 +239,9 @@ def test_the_real_documents_travel_the_whole_way(
 
 def feed(deployment: Deployment) -> str:
     address = f"{deployment.search}/feeds/search.json"
-    return httpx.get(address, params={"post": "bruxelles"}, timeout=30).text
+    return deployment.http.get(address, params={"post": "bruxelles"}, timeout=30).text
 
 
 def state(deployment: Deployment, note: str) -> str:
-    answer = httpx.get(f"{deployment.search}/api/v1/notes/{note}/trace")
+    answer = deployment.http.get(f"{deployment.search}/api/v1/notes/{note}/trace")
     return str(answer.json().get("state"))

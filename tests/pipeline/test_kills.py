@@ -108,7 +108,9 @@ def until_accepted(deployment: Deployment, note: dict[str, Any]) -> dict[str, An
     end = time.monotonic() + ARRIVE_SECONDS
     while time.monotonic() < end:
         try:
-            answer = httpx.post(f"{deployment.ingest}/api/v1/notes", json=note, timeout=20)
+            answer = deployment.http.post(
+                f"{deployment.ingest}/api/v1/notes", json=note, timeout=20
+            )
         except httpx.TransportError:
             time.sleep(0.1)
             continue
@@ -121,7 +123,9 @@ def until_accepted(deployment: Deployment, note: dict[str, Any]) -> dict[str, An
 
 def total(deployment: Deployment) -> int:
     try:
-        answer = httpx.get(f"{deployment.search}/api/v1/search", params={"size": 1}, timeout=20)
+        answer = deployment.http.get(
+            f"{deployment.search}/api/v1/search", params={"size": 1}, timeout=20
+        )
     except httpx.TransportError:
         return -1
     return int(answer.json()["total"]) if answer.status_code == 200 else -1
@@ -137,7 +141,9 @@ def every_hit(deployment: Deployment) -> Iterator[dict[str, Any]]:
     cursor: str | None = None
     while True:
         parameters = {"sort": "received", "size": "100"} | ({"cursor": cursor} if cursor else {})
-        answer = httpx.get(f"{deployment.search}/api/v1/search", params=parameters, timeout=30)
+        answer = deployment.http.get(
+            f"{deployment.search}/api/v1/search", params=parameters, timeout=30
+        )
         assert answer.status_code == 200, answer.text
         page = answer.json()
         yield from page["hits"]

@@ -34,6 +34,7 @@ from services.classify.release import RELEASE
 from services.ingest import app as ingest
 from services.ingest.relay import relay_once
 from services.runtime import problems
+from services.runtime.access import gate
 from services.runtime.errors import Unavailable
 from services.runtime.log import Entry, Record
 from services.runtime.log.sqlite import SqliteLog
@@ -42,6 +43,7 @@ from services.runtime.settings import Settings
 from services.search import app as search
 from services.search import handlers as indexing
 from services.search.index.embedded import TantivyIndex
+from tests.keys import HEADERS, admit_everything
 
 T = TypeVar("T")
 
@@ -110,7 +112,7 @@ class Life(RuleBasedStateMachine):
         self.data = Path(self.folder.name)
         self.runner = asyncio.Runner()
         self.registry = Registry(f"sqlite:///{self.data / 'registry.sqlite3'}")
-        self.registry.migrate()
+        admit_everything(self.registry)
         self.log = MayFail(self.data / "log.sqlite3")
         self.run(self.log.provision(ALL))
         self.run(self.log.start())
@@ -130,6 +132,7 @@ class Life(RuleBasedStateMachine):
         configured = Settings(data=self.data)
         app = FastAPI()
         problems.install(app)
+        gate.install(app, gate.Gate(self.registry))
         taking = ingest.Ingest(self.registry, self.log, configured)
         for routes in (
             *ingest.routers(taking, configured),
@@ -139,6 +142,7 @@ class Life(RuleBasedStateMachine):
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app, raise_app_exceptions=False),
             base_url="http://valise.test",
+            headers=HEADERS,
         )
 
     def ask(self, method: str, address: str, **request: Any) -> httpx.Response:

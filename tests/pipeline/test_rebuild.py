@@ -58,7 +58,7 @@ def test_a_rebuild_killed_half_way_is_simply_run_again(deployment: Deployment) -
     lines = random.Random(SEED).randrange(2, 6)
     with (
         suppress(httpx.TransportError),
-        httpx.stream("POST", f"{deployment.search}{PATH}", timeout=60) as answer,
+        deployment.http.stream("POST", f"{deployment.search}{PATH}", timeout=60) as answer,
     ):
         for number, line in enumerate(answer.iter_lines()):
             assert "progress" in json.loads(line)
@@ -80,7 +80,9 @@ def test_a_rebuild_killed_half_way_is_simply_run_again(deployment: Deployment) -
 
 def ready(deployment: Deployment) -> bool:
     with suppress(httpx.TransportError):
-        return httpx.get(f"{deployment.search}/health/ready", timeout=5).status_code == 200
+        return (
+            deployment.http.get(f"{deployment.search}/health/ready", timeout=5).status_code == 200
+        )
     return False
 
 
@@ -88,17 +90,19 @@ def test_a_second_rebuild_waits_for_the_first_and_a_client_that_leaves_ends_its_
     deployment: Deployment,
 ) -> None:
     url = f"{deployment.search}{PATH}"
-    with httpx.stream("POST", url, timeout=60) as first:
+    with deployment.http.stream("POST", url, timeout=60) as first:
         lines = first.iter_lines()  # kept: with it would go the connection
         assert "progress" in json.loads(next(lines))
-        second = httpx.post(url, timeout=60)
+        second = deployment.http.post(url, timeout=60)
         assert second.status_code == 409
         assert second.json()["title"] == "Reconstruction en cours"
         assert second.headers["Retry-After"]
     # The first one's connection is closed by now: nobody listens to it any more.
     wait_until(lambda: valise(deployment, "rebuild").returncode == 0, 120)
     assert total(deployment) == NOTES
-    assert httpx.post(url, headers={"Origin": "https://ailleurs.example"}).status_code == 403
+    assert (
+        deployment.http.post(url, headers={"Origin": "https://ailleurs.example"}).status_code == 403
+    )
 
 
 def test_what_was_done_is_told_in_french() -> None:

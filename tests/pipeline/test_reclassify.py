@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas.note import note_id
@@ -66,7 +65,7 @@ def other_release(deployment: Deployment, *arguments: str) -> dict[str, Any]:
 
 
 def get(deployment: Deployment, path: str) -> dict[str, Any]:
-    answer = httpx.get(f"{deployment.search}{path}", timeout=30)
+    answer = deployment.http.get(f"{deployment.search}{path}", timeout=30)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from schemas.note import note_id
@@ -37,7 +36,7 @@ def found(deployment: Deployment, words: str) -> bool:
 
 
 def status(deployment: Deployment) -> int:
-    return httpx.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).status_code
+    return deployment.http.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).status_code
 
 
 def test_a_note_is_sent_rectified_withdrawn_and_reinstated(deployment: Deployment) -> None:
@@ -50,37 +49,43 @@ def test_a_note_is_sent_rectified_withdrawn_and_reinstated(deployment: Deploymen
         "body": FIRST,
         "cites": ["BER-2026-0699"],
     }
-    assert httpx.post(address, json=note, timeout=30).status_code == 202
+    assert deployment.http.post(address, json=note, timeout=30).status_code == 202
     wait_until(lambda: found(deployment, "kyrielle"), ARRIVE_SECONDS)
-    seen = httpx.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).headers["ETag"]
+    seen = deployment.http.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).headers["ETag"]
 
-    new = httpx.put(
+    new = deployment.http.put(
         f"{address}/{ID}", json=note | {"body": SECOND}, headers={"If-Match": seen}, timeout=30
     )
     assert (new.status_code, new.json()["revision"]) == (202, 2)
     wait_until(lambda: found(deployment, "ribambelle"), ARRIVE_SECONDS)
     assert not found(deployment, "kyrielle")
-    stale = httpx.delete(f"{address}/{ID}", headers={"If-Match": seen}, timeout=30)
+    stale = deployment.http.delete(f"{address}/{ID}", headers={"If-Match": seen}, timeout=30)
     assert stale.status_code == 412
-    told = httpx.get(f"{deployment.search}/api/v1/notes/{ID}/revisions", timeout=30).json()
+    told = deployment.http.get(
+        f"{deployment.search}/api/v1/notes/{ID}/revisions", timeout=30
+    ).json()
     assert [one["revision"] for one in told["revisions"]] == [2, 1]
     assert [one["field"] for one in told["revisions"][0]["changes"]] == ["body"]
 
-    gone = httpx.delete(f"{address}/{ID}", headers={"If-Match": '"2.0.0"'}, timeout=30)
+    gone = deployment.http.delete(f"{address}/{ID}", headers={"If-Match": '"2.0.0"'}, timeout=30)
     assert gone.status_code == 202
     wait_until(lambda: status(deployment) == 410, ARRIVE_SECONDS)
     wait_until(lambda: not found(deployment, "ribambelle"), ARRIVE_SECONDS)
-    assert httpx.post(address, json=note, timeout=30).status_code == 409
+    assert deployment.http.post(address, json=note, timeout=30).status_code == 409
 
-    back = httpx.put(f"{address}/{ID}", json=note, headers={"If-Match": '"2.0.0"'}, timeout=30)
+    back = deployment.http.put(
+        f"{address}/{ID}", json=note, headers={"If-Match": '"2.0.0"'}, timeout=30
+    )
     assert back.status_code == 412
-    shown = httpx.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30)
-    back = httpx.put(
+    shown = deployment.http.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30)
+    back = deployment.http.put(
         f"{address}/{ID}", json=note, headers={"If-Match": shown.headers["ETag"]}, timeout=30
     )
     assert (back.status_code, back.json()["revision"]) == (202, 4)
     wait_until(lambda: found(deployment, "kyrielle"), ARRIVE_SECONDS)
-    missing = httpx.get(f"{deployment.search}/api/v1/missing-references", timeout=30).json()
+    missing = deployment.http.get(
+        f"{deployment.search}/api/v1/missing-references", timeout=30
+    ).json()
     assert [one["reference"] for one in missing["missing"]] == ["BER-2026-0699"]
 
 
@@ -94,7 +99,7 @@ def test_a_counsellor_does_the_same_from_a_terminal(deployment: Deployment, tmp_
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["revision"] == 5
     wait_until(lambda: found(deployment, "ribambelle"), ARRIVE_SECONDS)
-    shown = httpx.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).json()
+    shown = deployment.http.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).json()
     assert (shown["note"]["cites"], shown["note"]["date"]) == (["BER-2026-0699"], "2026-03-04")
 
     gone = valise(deployment, "withdraw", NOTE)
@@ -110,7 +115,7 @@ def test_a_counsellor_does_the_same_from_a_terminal(deployment: Deployment, tmp_
     back = valise(deployment, "rectify", str(file), "--note", NOTE)
     assert (back.returncode, back.stdout.startswith("note rectifiée")) == (0, True)
     wait_until(lambda: status(deployment) == 200, ARRIVE_SECONDS)
-    shown = httpx.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).json()
+    shown = deployment.http.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).json()
     assert shown["note"]["date"] == "2026-03-04"
 
     (tmp_path / "nan.json").write_text('{"subject": NaN}')

@@ -19,6 +19,7 @@ from services.runtime.settings import Settings
 from services.search import app as search
 from services.search.index.embedded import TantivyIndex
 from tests.contract.log_places import eventually
+from tests.keys import HEADERS, admit_everything
 
 READER = {SUBMITTED.name: "classify", CLASSIFIED.name: "search"}
 
@@ -35,7 +36,7 @@ class Desk:
         self.app = search.compose(self.index, self.registry, self.log, settings)
         self.classify = classify_worker(self.log, settings)
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://valise.test"
+            transport=httpx.ASGITransport(self.app), base_url="http://valise.test", headers=HEADERS
         )
 
     def receive(self, *events: NoteEvent) -> None:
@@ -93,6 +94,7 @@ class Desk:
 async def open_desk(data: Path, *, classifying: bool = True) -> AsyncIterator[Desk]:
     """The desk, its workers reading; without classify's where it is away."""
     desk = Desk(data)
+    admit_everything(desk.registry)
     if classifying:
         desk.classify.subscribe()
     async with desk.app.router.lifespan_context(desk.app), desk.http:

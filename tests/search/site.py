@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from schemas.events import ClassifiedNote, encode
 from schemas.topics import CLASSIFIED
 from services.runtime import problems
+from services.runtime.access import gate
 from services.runtime.log import Record
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -18,6 +19,7 @@ from services.search import app as search
 from services.search.handlers import processor
 from services.search.index import Index
 from services.search.index.embedded import TantivyIndex
+from tests.keys import HEADERS, admit_everything
 
 
 class Site:
@@ -30,12 +32,14 @@ class Site:
         self.index = index or TantivyIndex(folder / "index")
         self.app = FastAPI(docs_url=None, redoc_url=None)
         problems.install(self.app)
+        gate.install(self.app, gate.Gate(self.registry))
         for routes in search.routers(self.index, self.registry, self.settings):
             self.app.include_router(routes)
         search.install_pages(self.app)
         self.reader = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
             base_url="http://valise.test",
+            headers=HEADERS,
         )
 
     async def take(self, *notes: ClassifiedNote) -> Sequence[Done | Parked]:
@@ -80,7 +84,7 @@ async def open_site(
 ) -> AsyncIterator[Site]:
     """A running site, on the index given or else the embedded one; closed afterwards."""
     site = Site(folder, index, **settings)
-    site.registry.migrate()
+    admit_everything(site.registry)
     await site.index.start()
     try:
         yield site

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.access import Role
 from schemas.answers import NoteView, SearchPage, Trace
 from schemas.events import CorrectionTags, Kind
-from schemas.query import PUBLIC, Reader
 from schemas.vocabulary import Marking
 from services.search.handlers import letter_keeper
 from services.search.index import CURSOR_MINUTES
 from services.search.parameters import BY_NAME
-from services.search.reader import may_read
+from tests.keys import a_key
 from tests.search import corpus
 from tests.search.site import Site, record
 from tests.search.test_handlers import dead, receive
@@ -220,26 +220,14 @@ async def test_a_protected_note_is_as_if_it_were_not_there(site: Site) -> None:
     )
     event = corpus.tagged(restricted)
     await site.take(event)
-    unknown = await site.get(f"/api/v1/notes/{uuid4()}")
+    anyone = a_key(site.registry, Role.READ)
+    unknown = await site.get(f"/api/v1/notes/{uuid4()}", **anyone)
     for address in (f"/api/v1/notes/{event.note_id}", f"/api/v1/notes/{event.note_id}/trace"):
-        answer = await site.get(address)
+        answer = await site.get(address, **anyone)
         assert answer.status_code == 404
         assert answer.json() == unknown.json()
-    assert "BER-DR-1" not in (await site.get("/feeds/all.json")).text
-    assert "BER-DR-1" not in (await site.get("/api/v1/search?q=retraites")).text
-
-
-def test_a_note_with_a_marked_passage_is_for_those_who_may_see_every_mark() -> None:
-    everything = Reader(name="tous", markings=frozenset(Marking), special_france=True)
-    restricted = Reader(name="dr", markings=frozenset(Marking))
-    note = corpus.note(
-        "berlin", "B-1", "2026-03-04", "Objet", "Un passage réservé.",
-        marked_spans=[{"field": "body", "start": 3, "end": 10, "mark": "spécial france"}],
-    )  # fmt: skip
-    assert may_read(everything, note)
-    assert not may_read(restricted, note)
-    assert not may_read(PUBLIC, note)
-    assert may_read(PUBLIC, corpus.RETRAITES.note)
+    assert "BER-DR-1" not in (await site.get("/feeds/all.json", **anyone)).text
+    assert "BER-DR-1" not in (await site.get("/api/v1/search?q=retraites", **anyone)).text
 
 
 async def test_a_counsellor_follows_a_note_from_receipt_to_index(empty_site: Site) -> None:

@@ -15,6 +15,7 @@ from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from services.search import app as search
 from services.search.index.embedded import TantivyIndex
+from tests.keys import HEADERS, admit_everything
 from tests.search import corpus
 from tests.search.test_handlers import bad_records, dead
 
@@ -29,10 +30,11 @@ class Service:
         settings = Settings(data=folder)
         self.log = SqliteLog(folder / "log.sqlite3")
         self.registry = Registry(settings.registry_url)
+        admit_everything(self.registry)
         self.index = TantivyIndex(folder / "index")
         self.app = search.compose(self.index, self.registry, self.log, settings)
         self.reader = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://valise.test"
+            transport=httpx.ASGITransport(self.app), base_url="http://valise.test", headers=HEADERS
         )
 
 

@@ -1,11 +1,12 @@
 """The registry: what needs transactions and unique keys (receipts, revisions, corrections,
-dead letters).
+dead letters, keys).
 
 One code on SQLite and PostgreSQL. All methods are synchronous and short; asynchronous callers go
 through `aside`. A database that is away raises Unavailable, within 5 s.
 """
 
 from services.runtime.registry.aside import aside
+from services.runtime.registry.keys import KeyRow
 from services.runtime.registry.rows import (
     Begun,
     BegunCorrection,
@@ -43,6 +44,7 @@ __all__ = [
     "DeadLetterRow",
     "ExpungedRow",
     "Key",
+    "KeyRow",
     "LetterFilter",
     "LetterRow",
     "Mark",

@@ -10,14 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError
 
+from schemas.access import KeyOrder, KeyView
 from schemas.answers import IngestOutcome, State, TraceStep
 from schemas.events import Kind, NoteEvent, decode, encode
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import citations as citing
 from services.runtime.registry import corrections as correcting
 from services.runtime.registry import expunging, letters, migrate, of_a_post, revising, steps
+from services.runtime.registry import keys as key_rows
 from services.runtime.registry import originals as original_rows
 from services.runtime.registry.database import Database
+from services.runtime.registry.keys import KeyRow
 from services.runtime.registry.letters import correction_of, from_row, to_row
 from services.runtime.registry.rows import (
     Begun,
@@ -554,6 +557,54 @@ class Registry:
         """The document that the note's latest revision was read from; None where there is none."""
         with self._database.reading() as connection:
             return original_rows.latest(connection, note_id)
+
+    def add_key(self, order: KeyOrder, label: str, secret_hash: str, at: datetime) -> KeyView:
+        """Keep a new key; of its secret the hash alone."""
+        with self._database.writing() as connection:
+            return key_rows.add(connection, order, label, secret_hash, at)
+
+    def add_first_key(
+        self, order: KeyOrder, label: str, secret_hash: str, at: datetime
+    ) -> KeyView | None:
+        """Keep a new key unless there was ever one that administers: then None."""
+        with self._database.writing() as connection:
+            if key_rows.any_administers(connection):
+                return None
+            return key_rows.add(connection, order, label, secret_hash, at)
+
+    def has_administrator(self) -> bool:
+        """Whether there was ever a key that administers."""
+        with self._database.reading() as connection:
+            return key_rows.any_administers(connection)
+
+    def key(self, label: str) -> KeyRow | None:
+        """The key with that label, revoked and expired ones too; None where there is none."""
+        with self._database.reading() as connection:
+            return key_rows.by_label(connection, label)
+
+    def key_numbered(self, number: int) -> KeyView | None:
+        """The key with that number; None where there is none."""
+        with self._database.reading() as connection:
+            return key_rows.by_number(connection, number)
+
+    def keys(self) -> Sequence[KeyView]:
+        """All keys, the newest first."""
+        with self._database.reading() as connection:
+            return key_rows.listed(connection)
+
+    def end_key(self, number: int, at: datetime, *, revoked: bool) -> KeyView | None:
+        """The key holds no longer than until that moment; None where there is none.
+
+        `revoked`: it never holds again, whatever is done to its expiry.
+        """
+        with self._database.writing() as connection:
+            key_rows.end(connection, number, at, revoked=revoked)
+            return key_rows.by_number(connection, number)
+
+    def key_used(self, number: int, at: datetime) -> None:
+        """The key was used at that moment."""
+        with self._database.writing() as connection:
+            key_rows.used(connection, number, at)
 
     def _insert(self, table: sa.Table) -> Any:
         return (sqlite if self._database.is_sqlite else postgresql).insert(table)

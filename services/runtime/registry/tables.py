@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -211,4 +212,22 @@ expunged = Table(
     ),
     Column("forgotten_at", UtcDateTime, comment="the null value has been all the way"),
     Column("finished_at", UtcDateTime, comment="the bytes are gone too"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("label", String(16), nullable=False, comment="finds the key; no secret"),
+    Column("hash", String(64), nullable=False, comment="SHA-256 of the secret"),
+    Column("name", String(200), nullable=False),
+    Column("roles", Text, nullable=False, comment="parted by spaces"),
+    Column("posts", Text, nullable=False, comment="parted by spaces; * for all"),
+    Column("clearance", String(32), nullable=False),
+    Column("special_france", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime, comment="to the minute"),
+    UniqueConstraint("label"),
 )

@@ -1,0 +1,172 @@
+"""The gate: who is asking, from a request's credentials, and whether that caller may.
+
+A route says which roles it is for with `needs`; without a gate nobody passes. Keys are looked up in
+the registry and remembered for a few seconds: that long a revoked key may go on.
+"""
+
+import base64
+import binascii
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from schemas.access import Caller, Role
+from services.runtime.access import keys
+from services.runtime.errors import Unavailable
+from services.runtime.problems import ProblemError, responses
+from services.runtime.registry import KeyRow, Registry, aside
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_SECONDS = 5.0
+"""How long a key is believed without asking the registry again."""
+AWAY_SECONDS = 600.0
+"""How long, while the registry does not answer: reading goes on through its restart."""
+REMEMBERED = 10_000
+"""Keys remembered at once; the longest unused is forgotten first."""
+USED_EVERY = timedelta(minutes=1)
+"""How exactly a key's last use is noted."""
+
+SAFE = ("GET", "HEAD")
+"""Methods that change nothing: for these a password dialogue's credentials are taken too."""
+
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="key", description="Clé d'accès : `Authorization: Bearer …`"
+)
+Shown = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+"""Only so that the OpenAPI document tells of it; `caller_of` reads the header itself."""
+
+
+class Gate:
+    """Knows callers by their keys. One for each application; see `install`."""
+
+    def __init__(self, registry: Registry, clock: Callable[[], float] = time.monotonic) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[float, KeyRow]] = OrderedDict()
+
+    async def caller(self, request: Request) -> Caller:
+        """Who asks. Raises ProblemError (401), Unavailable where the registry has to say it."""
+        header = request.headers.get("Authorization")
+        if header is None:
+            raise unknown_caller(request, "Cette adresse demande une clé d'accès.")
+        secret = _secret(header, request.method)
+        row = None if secret is None else await self._row(secret.label)
+        # Compared even where no such key is known: the time taken tells nothing.
+        fits = (secret or _NOBODY).fits(row.hash if row else _NOBODY.hash)
+        if row is None or not fits or not row.holds(datetime.now(UTC)):
+            raise unknown_caller(
+                request,
+                "La clé d'accès présentée est inconnue, expirée ou révoquée.",
+            )
+        return row.caller
+
+    async def _row(self, label: str) -> KeyRow | None:
+        now = self._clock()
+        known = self._remembered.get(label)
+        if known is not None and now - known[0] < REMEMBERED_SECONDS:
+            return known[1]
+        try:
+            row = await aside(self._look_up, label)
+        except Unavailable:
+            if known is None or now - known[0] > AWAY_SECONDS:
+                raise
+            return known[1]
+        self._remembered.pop(label, None)
+        if row is not None:
+            self._remembered[label] = now, row
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return row
+
+    def _look_up(self, label: str) -> KeyRow | None:
+        row = self._registry.key(label)
+        now = datetime.now(UTC)
+        if row is not None and row.holds(now):
+            last = row.view.last_used_at
+            if last is None or now - last >= USED_EVERY:
+                # A registry that takes no writes now may be read all the same.
+                with suppress(Unavailable):
+                    self._registry.key_used(row.view.number, now)
+        return row
+
+
+_NOBODY = keys.new()
+
+
+def install(app: FastAPI, gate: Gate) -> None:
+    """Have the application's routes ask this gate, and its OpenAPI document tell of it.
+
+    After `problems.install`.
+    """
+    app.state.gate = gate
+    documented = app.openapi
+
+    def with_answers() -> dict[str, Any]:
+        document = documented()
+        for operations in document.get("paths", {}).values():
+            for operation in operations.values():
+                if operation.get("security"):
+                    for status, said in responses(401, 403).items():
+                        operation["responses"].setdefault(str(status), said)
+        return document
+
+    app.openapi = with_answers  # type: ignore[method-assign]
+
+
+def needs(*roles: Role) -> Any:
+    """What a route depends on that is for callers with one of these roles."""
+
+    async def admitted(request: Request, _: Shown = None) -> Caller:
+        return await caller_of(request, *roles)
+
+    return Depends(admitted)
+
+
+async def caller_of(request: Request, *roles: Role) -> Caller:
+    """Who asks, with one of these roles. Raises ProblemError (401, 403), Unavailable."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        gate: Gate = request.app.state.gate
+        caller = request.state.caller = await gate.caller(request)
+    if not caller.may(*roles):
+        raise ProblemError(403, detail=f"Il faut pour cela le rôle {_listed(roles)}.")
+    return caller
+
+
+def unknown_caller(request: Request, detail: str) -> ProblemError:
+    """The 401 that says how to be known here."""
+    # A feed reader has a password dialogue and nothing else.
+    basic = request.url.path.startswith("/feeds/")
+    scheme = 'Basic realm="Valise", charset="UTF-8"' if basic else "Bearer"
+    return ProblemError(401, detail=detail, headers={"WWW-Authenticate": scheme})
+
+
+def _secret(header: str, method: str) -> keys.Secret | None:
+    """The key in an Authorization header; None where it holds none.
+
+    As a bearer's, or as the password of a Basic one, whatever the name: a browser sends that one by
+    itself, so it changes nothing.
+    """
+    scheme, _, rest = header.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return keys.parse(rest)
+        case "basic" if method in SAFE:
+            try:
+                name_and_password = base64.b64decode(rest.strip(), validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                return None
+            return keys.parse(name_and_password.partition(":")[2])
+    return None
+
+
+def _listed(roles: tuple[Role, ...]) -> str:
+    return " ou ".join(f"« {role} »" for role in roles)

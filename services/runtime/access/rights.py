@@ -1,0 +1,183 @@
+"""What a caller may see of a note: all of it, nothing, or the text without its marked passages.
+
+The one place that decides it, for a note at hand and for what the index holds of it. A passage that
+is not for the caller is replaced in the text; what was found there is no evidence any more, and a
+tag without evidence is none. Pure.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from schemas.access import Caller, Role
+from schemas.classification import (
+    Classification,
+    CountryTag,
+    Evidence,
+    OrganisationTag,
+    ThemeTag,
+)
+from schemas.events import ClassifiedNote, CorrectionTags
+from schemas.marks import AUDIENCES, admits, audience_of, rights_of
+from schemas.note import MarkedSpan, Note
+
+EVERYTHING = AUDIENCES - 1
+"""The audience that may see every mark there is."""
+
+HIDDEN = "[passage réservé]"
+"""What stands in the place of a passage, whatever its length."""
+
+TagT = TypeVar("TagT", ThemeTag, CountryTag, OrganisationTag)
+
+
+def audience_for(caller: Caller, note: Note) -> int | None:
+    """The audience as which the caller sees the note; None: it does not.
+
+    The post that sent a note sees it as it was sent.
+    """
+    if caller.submits_for(note.post):
+        return EVERYTHING
+    audience = audience_of(caller.reader)
+    seen = caller.may(Role.READ) and admits(audience, note.marking, note.special_france)
+    return audience if seen else None
+
+
+def sees_whole(caller: Caller, note: Note) -> bool:
+    """Whether the caller may see the note with all its passages."""
+    audience = audience_for(caller, note)
+    return audience is not None and not hidden_spans(note, audience)
+
+
+def hidden_spans(note: Note, audience: int) -> tuple[MarkedSpan, ...]:
+    """The passages of the note that are not for that audience."""
+    return tuple(span for span in note.marked_spans if not admits(audience, *rights_of(span.mark)))
+
+
+def note_for(note: Note, audience: int) -> Note:
+    """The note as that audience sees it: the very same where no passage is hidden from it."""
+    return _redacted(note, hidden_spans(note, audience))[0]
+
+
+def event_for(event: ClassifiedNote, audience: int) -> ClassifiedNote:
+    """The classified note as that audience sees it, its tags and their evidence included."""
+    spans = hidden_spans(event.note, audience)
+    if not spans:
+        return event
+    note, cuts = _redacted(event.note, spans)
+    found = event.classification
+    seen = found.model_copy(
+        update={
+            "themes": _seen(found.themes, cuts),
+            "countries": _seen(found.countries, cuts),
+            "organisations": _seen(found.organisations, cuts),
+        }
+    )
+    return event.model_copy(
+        update={
+            "note": note,
+            "classification": seen,
+            "correction_tags": _seen_correction(event.correction_tags, seen),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """Where a text was cut: starts and ends of its hidden passages, in order, apart."""
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spans: Sequence[MarkedSpan], field: str) -> "_Cuts":
+        starts: list[int] = []
+        ends: list[int] = []
+        for start, end in sorted((s.start, s.end) for s in spans if s.field == field):
+            # Passages that touch are one: two replacements would tell where one mark ends.
+            if ends and start <= ends[-1]:
+                ends[-1] = max(ends[-1], end)
+            else:
+                starts.append(start)
+                ends.append(end)
+        return cls(tuple(starts), tuple(ends))
+
+    def text(self, text: str) -> str:
+        """The text with its hidden passages replaced."""
+        pieces, at = [], 0
+        for start, end in zip(self.starts, self.ends, strict=True):
+            pieces += [text[at:start], HIDDEN]
+            at = end
+        return "".join([*pieces, text[at:]])
+
+    def moved(self, start: int, end: int) -> tuple[int, int] | None:
+        """Where a span of the text stands now; None where a hidden passage has part of it."""
+        before = bisect_right(self.ends, start)
+        if before < len(self.starts) and self.starts[before] < end:
+            return None
+        shift = sum(len(HIDDEN) - (self.ends[at] - self.starts[at]) for at in range(before))
+        return start + shift, end + shift
+
+
+def _redacted(note: Note, spans: Sequence[MarkedSpan]) -> tuple[Note, dict[str, _Cuts]]:
+    if not spans:
+        return note, {}
+    cuts = {field: _Cuts.of(spans, field) for field in ("subject", "body")}
+    kept = []
+    for span in note.marked_spans:
+        place = cuts[span.field].moved(span.start, span.end)
+        if span not in spans and place is not None:
+            kept.append(span.model_copy(update={"start": place[0], "end": place[1]}))
+    return (
+        note.model_copy(
+            update={
+                "subject": cuts["subject"].text(note.subject),
+                "body": cuts["body"].text(note.body),
+                "marked_spans": tuple(kept),
+            }
+        ),
+        cuts,
+    )
+
+
+def _seen(tags: Sequence[TagT], cuts: dict[str, _Cuts]) -> tuple[TagT, ...]:
+    """The tags that something outside the hidden passages speaks for."""
+    found = []
+    for tag in tags:
+        left = tuple(filter(None, (_moved(each, cuts) for each in tag.evidence)))
+        if left:
+            found.append(_narrowed(tag.model_copy(update={"evidence": left})))
+    return tuple(found)
+
+
+def _narrowed(tag: TagT) -> TagT:
+    """A theme's tag with the sub-themes that its evidence names."""
+    if not isinstance(tag, ThemeTag):
+        return tag
+    named = {each.source.partition(":")[2] for each in tag.evidence}
+    left = tuple(sub for sub in tag.subthemes if f"{tag.theme}.{sub}" in named)
+    return tag.model_copy(update={"subthemes": left})
+
+
+def _moved(evidence: Evidence, cuts: dict[str, _Cuts]) -> Evidence | None:
+    place = cuts[evidence.field].moved(evidence.start, evidence.end)
+    if place is None:
+        return None
+    return evidence.model_copy(update={"start": place[0], "end": place[1]})
+
+
+def _seen_correction(
+    correction: CorrectionTags | None, seen: Classification
+) -> CorrectionTags | None:
+    """Of a reader's tags those that the rest of the text speaks for: they come without evidence,
+    and one may be the matter of a hidden passage alone.
+    """
+    if correction is None:
+        return None
+    themes = {tag.theme for tag in seen.themes}
+    subthemes = {f"{tag.theme}.{sub}" for tag in seen.themes for sub in tag.subthemes}
+    countries = {tag.country for tag in seen.countries}
+    return CorrectionTags(
+        themes=tuple(code for code in correction.themes if code in themes | subthemes),
+        countries=tuple(code for code in correction.countries if code in countries),
+    )

@@ -1,0 +1,92 @@
+"""API keys over HTTP, for administrators: made, listed, rotated, revoked."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from schemas.access import KeyList, KeyOrder, KeyView, NewKey, Role
+from services.runtime import problems
+from services.runtime.access import keys
+from services.runtime.access.gate import needs
+from services.runtime.problems import ProblemError
+from services.runtime.registry import Registry, aside
+
+PATH = "/api/v1/keys"
+MAX_NUMBER = 2**31 - 1
+USUAL_OVERLAP_HOURS, MOST_OVERLAP_HOURS = 24, 24 * 90
+
+Number = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="Numéro de la clé")]
+Overlap = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=MOST_OVERLAP_HOURS,
+        description="Heures pendant lesquelles l'ancienne clé vaut encore",
+    ),
+]
+
+
+def router(registry: Registry) -> APIRouter:
+    """`/api/v1/keys`."""
+    routes = APIRouter(tags=["administration"], dependencies=[needs(Role.ADMINISTER)])
+
+    @routes.get(PATH, summary="Les clés d'accès", responses=problems.responses(503))
+    async def listed() -> KeyList:
+        return KeyList(keys=list(await aside(registry.keys)))
+
+    @routes.post(
+        PATH,
+        status_code=201,
+        summary="Créer une clé ; elle n'est montrée que cette fois",
+        responses=problems.responses(422, 503),
+    )
+    async def add(order: KeyOrder) -> NewKey:
+        now = datetime.now(UTC)
+        if order.expires_at is not None and order.expires_at <= now:
+            wrong = [{"field": "expires_at", "detail": "cette date est passée"}]
+            raise ProblemError(422, "Clé refusée", errors=wrong)
+        return await _made(order, now)
+
+    @routes.post(
+        f"{PATH}/{{number}}/rotate",
+        status_code=201,
+        summary="Remplacer une clé par une autre de mêmes droits ; l'ancienne vaut encore un temps",
+        responses=problems.responses(404, 409, 422, 503),
+    )
+    async def rotate(number: Number, overlap_hours: Overlap = USUAL_OVERLAP_HOURS) -> NewKey:
+        now = datetime.now(UTC)
+        old = await aside(registry.key_numbered, number)
+        if old is None:
+            raise _unknown()
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise ProblemError(
+                409, detail="Cette clé n'est plus valable : créer une clé, plutôt que la remplacer."
+            )
+        lasting = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+        made = await _made(KeyOrder(name=old.name, rights=old.rights, expires_at=lasting), now)
+        ending = now + timedelta(hours=overlap_hours)
+        await aside(registry.end_key, number, ending, revoked=False)
+        return made
+
+    @routes.delete(
+        f"{PATH}/{{number}}",
+        summary="Révoquer une clé : elle ne vaut plus, en quelques secondes",
+        responses=problems.responses(404, 422, 503),
+    )
+    async def revoke(number: Number) -> KeyView:
+        ended = await aside(registry.end_key, number, datetime.now(UTC), revoked=True)
+        if ended is None:
+            raise _unknown()
+        return ended
+
+    async def _made(order: KeyOrder, now: datetime) -> NewKey:
+        secret = keys.new()
+        view = await aside(registry.add_key, order, secret.label, secret.hash, now)
+        return NewKey(**view.model_dump(), key=str(secret))
+
+    return routes
+
+
+def _unknown() -> ProblemError:
+    return ProblemError(404, "Clé inconnue", "Aucune clé ne porte ce numéro.")
