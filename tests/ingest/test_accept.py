@@ -24,6 +24,7 @@ from services.ingest.accept import (
 )
 from tests.builders import a_note
 from tests.ingest.conftest import BERLIN
+from tests.keys import a_caller
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
@@ -88,7 +89,9 @@ class TestNotes:
         assert read_note(b"\xef\xbb\xbf" + raw()).post == "berlin"
 
     def test_an_event_is_the_first_of_its_note(self) -> None:
-        taken = accept(raw(), now=NOW, trace="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+        taken = accept(
+            raw(), sender=a_caller(), now=NOW, trace="00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+        )
         event = taken.submission.event
         assert (event.kind, event.revision, event.correction) == (Kind.SUBMITTED, 1, 0)
         assert event.at == event.received_at == NOW
@@ -97,8 +100,8 @@ class TestNotes:
         assert event.revision <= MAX_REVISION
 
     def test_a_sender_is_warned_of_a_date_to_come(self) -> None:
-        assert accept(raw(date="2026-03-06"), now=NOW).warnings == ()
-        (warning,) = accept(raw(date="2062-03-04"), now=NOW).warnings
+        assert accept(raw(date="2026-03-06"), sender=a_caller(), now=NOW).warnings == ()
+        (warning,) = accept(raw(date="2062-03-04"), sender=a_caller(), now=NOW).warnings
         assert "2062-03-04" in warning
 
 
@@ -364,7 +367,7 @@ def test_no_complaint_leaks_english(text: str) -> None:
 
 def test_notes_dated_today_east_of_here_are_not_to_come() -> None:
     tomorrow = (NOW + timedelta(days=1)).date().isoformat()
-    assert accept(raw(date=tomorrow), now=NOW).warnings == ()
+    assert accept(raw(date=tomorrow), sender=a_caller(), now=NOW).warnings == ()
 
 
 @pytest.mark.parametrize(

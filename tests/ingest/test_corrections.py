@@ -318,7 +318,7 @@ async def test_the_document_shows_the_correction_and_every_answer(office: Office
     document = (await office.client.get("/openapi.json")).json()
     post = document["paths"]["/api/v1/notes/{note_id}/corrections"]["post"]
     assert set(post["responses"]) == {
-        *("200", "202", "400", "404", "410", "412", "413", "415", "422", "503")
+        *("200", "202", "400", "401", "403", "404", "410", "412", "413", "415", "422", "503")
     }
     schema = post["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["themes", "countries"]

@@ -93,6 +93,8 @@ async def test_the_document_shows_requests_and_every_answer(office: Office) -> N
         "200",
         "202",
         "400",
+        "401",
+        "403",
         "409",
         "413",
         "415",

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from schemas.access import Role
 from schemas.events import ClassifiedNote, encode
 from schemas.topics import CLASSIFIED
 from services.runtime import problems
@@ -19,7 +21,7 @@ from services.search import app as search
 from services.search.handlers import processor
 from services.search.index import Index
 from services.search.index.embedded import TantivyIndex
-from tests.keys import HEADERS, admit_everything
+from tests.keys import HEADERS, a_key, admit_everything
 
 
 class Site:
@@ -52,6 +54,10 @@ class Site:
         """What a reader's program gets at this address."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.reader.get(address, headers=named)
+
+    def read_by(self, *roles: Role, **rights: Any) -> None:
+        """From now on the client is another one: by default a reader of what bears no mark."""
+        self.reader.headers.update(a_key(self.registry, *(roles or (Role.READ,)), **rights))
 
     async def browse(self, address: str) -> httpx.Response:
         """What a person's browser gets at this address."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.access import Role
 from schemas.answers import Disagreement, NoteView, TagCodes
 from schemas.correction import LabelledNote
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
@@ -196,6 +197,7 @@ async def test_what_is_not_in_force_is_not_exported(empty_site: Site) -> None:
         withdrawn.model_copy(update={"revision": 2, "kind": Kind.WITHDRAWN}),
         secret.model_copy(update={"note": protected}),
     )
+    empty_site.read_by(Role.READ)
     assert await export(empty_site) == []
     await empty_site.take(waiting)
     assert [line["id"] for line in await export(empty_site)] == [str(waiting.note_id)]

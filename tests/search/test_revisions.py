@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from schemas.access import Role
 from schemas.answers import Revisions
 from schemas.events import Kind, NoteEvent, decode
 from schemas.vocabulary import Marking
@@ -79,6 +80,7 @@ async def test_what_a_reader_may_not_know_of_is_not_told(empty_site: Site) -> No
     assert (await empty_site.get(f"/api/v1{ADDRESS}")).status_code == 404
     assert (await empty_site.get("/api/v1/notes/BER-2026-0142/revisions")).status_code == 404
     begin(empty_site, marking=Marking.DIFFUSION_RESTREINTE)
+    empty_site.read_by(Role.READ)
     assert (await empty_site.get(f"/api/v1{ADDRESS}")).status_code == 404
     rectify(empty_site, body=BODY)
     found = await revisions(empty_site)
