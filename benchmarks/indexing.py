@@ -16,8 +16,8 @@ from services.runtime.log.kafka import KafkaLog
 from services.runtime.registry import Registry, Submission
 from services.runtime.settings import Settings
 from services.runtime.worker import Worker
+from services.search import document
 from services.search.app import BATCH, GROUP
-from services.search.document import document
 from services.search.handlers import SERVICE, processor
 from services.search.index.elastic import ElasticIndex
 from services.search.index.elastic_bulk import slim
@@ -72,7 +72,7 @@ async def with_the_adapter(settings: Settings, notes: Sequence[ClassifiedNote]) 
 
 def documents(notes: Sequence[ClassifiedNote]) -> list[dict[str, Any]]:
     """The very documents that we index, ready for async_bulk."""
-    made = [slim(document(note)) for note in notes]
+    made = [slim(document.documents(note)[0]) for note in notes]
     return [
         {"_id": one["id"], "_source": one, "version": one["version"], "version_type": "external"}
         for one in made

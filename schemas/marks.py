@@ -27,8 +27,10 @@ def rights_of(mark: str) -> tuple[Marking, bool]:
     return STRICTEST
 
 
-def audience_of(reader: Reader) -> int:
-    """The audience that the reader belongs to."""
+def audience_of(reader: Reader) -> int | None:
+    """The audience that the reader belongs to; None for one who may see no note at all."""
+    if Marking.NON_PROTEGE not in reader.markings:
+        return None
     return (Marking.DIFFUSION_RESTREINTE in reader.markings) + 2 * reader.special_france
 
 

@@ -1,10 +1,10 @@
-"""The document of a note: what both indexes keep of it, under the names of data/fields.json.
+"""The documents of a note: what both indexes keep of it, under the names of data/fields.json.
 
-A reader's correction replaces the classifier's tags. A tombstone keeps its version, its rights and
-the event, and nothing that could be found.
+A reader's correction replaces the classifier's tags. A tombstone keeps its version and the event,
+and nothing that could be found. A note with marked passages has one more document for each way in
+which audiences see it (docs/adr/0010-audiences.md): every reader finds, counts and is shown one.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,14 +13,22 @@ from typing import Any, TypeVar
 from schemas.answers import Highlights, Hit, Links
 from schemas.classification import CountryTag, OrganisationTag, ThemeTag
 from schemas.events import ClassifiedNote, CorrectionTags
-from schemas.note import Note
-from schemas.vocabulary import Marking, Role
+from schemas.marks import AUDIENCES, admits
+from schemas.note import MarkedSpan
+from schemas.vocabulary import Role
+from services.runtime.access.rights import event_for, hidden_spans
 
 SUMMARY_CHARACTERS = 300
 """Two to three lines on a page of results, one paragraph in a feed reader."""
 
 HIT_PASSAGES = 3
 """Passages of evidence that a hit carries for each tag; the note itself has them all."""
+
+WHOLE = 0
+"""The view of a note's document with all its passages: every note has it."""
+VIEWS = tuple(range(1, AUDIENCES))
+"""The views without some passages; a number is that of the first audience, and one. The audience
+that may see everything needs none."""
 
 DAY_US = 86_400 * 1_000_000
 """Microseconds of a day."""
@@ -55,18 +63,51 @@ def tags_in_force(note: ClassifiedNote) -> Tags:
     )
 
 
-def document(note: ClassifiedNote) -> dict[str, Any]:
-    """The fields of data/fields.json for this state of the note, as JSON-ready values.
+def documents(note: ClassifiedNote) -> list[dict[str, Any]]:
+    """The documents of this state of a note, as JSON-ready values: the whole one first (view 0).
 
-    `hit` and `event` are objects. Pure; raises nothing on a valid event.
+    Pure; raises nothing on a valid event.
     """
-    marking, special_france = _strictest_marks(note.note)
+    if note.withdrawn:
+        return [_document(note, WHOLE, ())]
+    views: dict[tuple[MarkedSpan, ...], list[int]] = {(): []}
+    for audience in range(AUDIENCES):
+        if admits(audience, note.note.marking, note.note.special_france):
+            views.setdefault(hidden_spans(note.note, audience), []).append(audience)
+    return [
+        _document(event_for(note, audiences[0]), audiences[0] + 1 if hidden else WHOLE, audiences)
+        for hidden, audiences in views.items()
+    ]
+
+
+def other_views(note: ClassifiedNote, made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tombstones for the views that an earlier revision of the note may have had, and this one has
+    not: an index that replaces each document by itself needs them. None for a first revision.
+    """
+    if note.revision == 1:
+        return []
+    there = {each["view"] for each in made}
+    return [
+        {
+            "id": str(note.note_id),
+            "view": view,
+            "version": note.version,
+            "withdrawn": True,
+            "audiences": [],
+        }
+        for view in VIEWS
+        if view not in there
+    ]
+
+
+def _document(note: ClassifiedNote, view: int, audiences: Sequence[int]) -> dict[str, Any]:
+    """The fields of data/fields.json; `hit` and `event` are objects."""
     kept: dict[str, Any] = {
         "id": str(note.note_id),
+        "view": view,
         "version": note.version,
         "withdrawn": note.withdrawn,
-        "marking": marking.value,
-        "special_france": special_france,
+        "audiences": [str(each) for each in audiences],
         "post": note.note.post,
         "received_us": microseconds(note.received_at),
         "changed_us": microseconds(note.at),
@@ -158,17 +199,6 @@ def _corrected_themes(correction: CorrectionTags) -> tuple[ThemeTag, ...]:
         ThemeTag(theme=theme, subthemes=tuple(subs), score=1.0, evidence=())
         for theme, subs in subthemes.items()
     )
-
-
-def _strictest_marks(note: Note) -> tuple[Marking, bool]:
-    """The note's marks and those of its passages together; an unknown one means the strictest."""
-    marking, special_france = note.marking, note.special_france
-    for span in note.marked_spans:
-        mark = re.sub(r"[\W_]+", "_", span.mark.casefold()).replace("é", "e").strip("_")
-        special_france |= mark not in (Marking.DIFFUSION_RESTREINTE, Marking.NON_PROTEGE)
-        if mark not in (Marking.NON_PROTEGE, "special_france"):
-            marking = Marking.DIFFUSION_RESTREINTE
-    return marking, special_france
 
 
 def _once(values: Any) -> Sequence[str]:

@@ -11,12 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from elasticsearch import AsyncElasticsearch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
-from schemas.note import MarkedSpan, note_id
+from schemas.note import note_id
 from schemas.query import Query, Sort
 from schemas.vocabulary import Marking
 from services.runtime.settings import Settings
@@ -31,45 +30,10 @@ from services.search.index import (
     Page,
     Rejected,
 )
-from services.search.index.elastic import ElasticIndex
 from services.search.index.embedded import TantivyIndex
 from tests.builders import a_classified_note, a_note
+from tests.contract.index_places import on_elasticsearch, on_tantivy
 from tests.search.index.corpus import CLEARED, RECEIVED, ROWS, asked, corpus, reference
-
-ENGINES = ["tantivy", pytest.param("elasticsearch", marks=pytest.mark.live)]
-
-
-@contextlib.asynccontextmanager
-async def on_tantivy(folder: Path) -> AsyncIterator[TantivyIndex]:
-    index = TantivyIndex(folder)
-    await index.start()
-    yield index
-    await index.stop()
-
-
-@contextlib.asynccontextmanager
-async def on_elasticsearch(url: str) -> AsyncIterator[ElasticIndex]:
-    name = f"test-{uuid4().hex}"
-    index = ElasticIndex(Settings(elasticsearch=url, index=name))
-    await index.start()
-    yield index
-    await index.stop()
-    async with AsyncElasticsearch(url) as client:
-        for made in await client.indices.get(index=f"{name}-*"):
-            await client.indices.delete(index=made)
-
-
-@pytest.fixture(params=ENGINES)
-async def index(
-    request: pytest.FixtureRequest, tmp_path: Path, engine: Callable[[str], str]
-) -> AsyncIterator[Index]:
-    """An empty index on one of the engines."""
-    if request.param == "tantivy":
-        opened: Any = on_tantivy(tmp_path / "index")
-    else:
-        opened = on_elasticsearch(engine("ELASTICSEARCH"))
-    async with opened as empty:
-        yield empty
 
 
 @pytest.fixture
@@ -575,21 +539,18 @@ async def test_a_long_report_is_shown_in_three_short_fragments(index: Index) -> 
         assert len(fragment.replace("<mark>", "").replace("</mark>", "")) <= SNIPPET
 
 
-# Rights
+# Rights (passages with marks of their own: test_passages.py)
 
 
 async def restricted(index: Index) -> list[ClassifiedNote]:
-    """One note for everybody, and four that bear marks."""
-    passage = MarkedSpan(field="body", start=0, end=5, mark="Spécial France")
-    unknown = MarkedSpan(field="subject", start=0, end=5, mark="Confidentiel Médecin")
+    """One note for everybody, and three that bear marks."""
     notes = [
         a_classified_note(a_note(reference=ref, subject=f"Retraites {ref}", **marks))
         for ref, marks in {
             "LIBRE": {},
             "DR": {"marking": "diffusion_restreinte"},
             "SF": {"special_france": True},
-            "PASSAGE": {"marked_spans": [passage]},
-            "INCONNU": {"marked_spans": [unknown]},
+            "TOUT": {"marking": "diffusion_restreinte", "special_france": True},
         }.items()
     ]
     assert set(await index.apply(notes)) == {Applied.INDEXED}
@@ -601,9 +562,9 @@ async def restricted(index: Index) -> list[ClassifiedNote]:
     ("markings", "special_france", "wanted"),
     [
         ({Marking.NON_PROTEGE}, False, {"LIBRE"}),
-        ({Marking.NON_PROTEGE}, True, {"LIBRE", "SF", "PASSAGE"}),
+        ({Marking.NON_PROTEGE}, True, {"LIBRE", "SF"}),
         (set(Marking), False, {"LIBRE", "DR"}),
-        (set(Marking), True, {"LIBRE", "DR", "SF", "PASSAGE", "INCONNU"}),
+        (set(Marking), True, {"LIBRE", "DR", "SF", "TOUT"}),
         (set(), True, set()),
     ],
 )
@@ -613,12 +574,7 @@ async def test_a_reader_sees_nothing_of_what_is_not_for_them(
 ) -> None:
     await restricted(index)
     reader = {"name": "lecteur", "markings": markings, "special_france": special_france}
-    for words in (
-        "",
-        "retraites",
-        "retraites xylophone",
-        "DR OU SF OU LIBRE OU PASSAGE OU INCONNU",
-    ):
+    for words in ("", "retraites", "retraites xylophone", "DR OU SF OU LIBRE OU TOUT"):
         page = await index.search(asked(words, reader=reader, sort=sort))
         assert {hit.reference for hit in page.hits} == wanted
         assert page.total == len(wanted)

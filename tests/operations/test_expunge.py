@@ -27,8 +27,8 @@ from services.runtime.registry.tables import expunged, metadata, notes
 from services.search.expunge import Expunger
 from services.search.index.embedded import TantivyIndex
 from tests.builders import a_classified_note, a_note
+from tests.contract.index_places import on_elasticsearch
 from tests.contract.log_places import eventually
-from tests.contract.test_index import on_elasticsearch
 from tests.pipeline.deployments import VALISE, Embedded, client_of, running
 from tests.runtime.registry_kit import correction, own_schema, submission
 from tests.search.desk import Desk, open_desk

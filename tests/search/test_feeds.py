@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.answers import Hit
 from schemas.events import Kind
 from schemas.query import PUBLIC, Query
-from services.search.document import document
+from services.search.document import documents
 from services.search.feeds import atom, clean, json_feed
 from services.search.freshness import Freshness, unchanged
 from services.search.parameters import WrongParameters
@@ -29,7 +29,9 @@ BASE = "https://valise.test"
 
 def hit(event: Any = corpus.RETRAITES, **changes: Any) -> Hit:
     """The hit of a note, as the index gives it."""
-    return Hit.model_validate(document(event)["hit"] | {"score": None, "highlights": {}} | changes)
+    return Hit.model_validate(
+        documents(event)[0]["hit"] | {"score": None, "highlights": {}} | changes
+    )
 
 
 def parsed(content: bytes) -> Any:

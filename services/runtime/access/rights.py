@@ -39,8 +39,9 @@ def audience_for(caller: Caller, note: Note) -> int | None:
     if caller.submits_for(note.post):
         return EVERYTHING
     audience = audience_of(caller.reader)
-    seen = caller.may(Role.READ) and admits(audience, note.marking, note.special_france)
-    return audience if seen else None
+    if audience is None or not caller.may(Role.READ):
+        return None
+    return audience if admits(audience, note.marking, note.special_france) else None
 
 
 def sees_whole(caller: Caller, note: Note) -> bool:

@@ -31,7 +31,7 @@ from services.search.index.cursor import Place, decode, encode, order_of
 from services.search.index.elastic_bulk import delete_all, whole, write_in_turn
 from services.search.index.elastic_errors import REFUSED, translated
 from services.search.index.elastic_purge import purge
-from services.search.index.elastic_query import IN_FORCE, search_body
+from services.search.index.elastic_query import NOTES_IN_FORCE, search_body
 from services.search.index.elastic_rebuild import ElasticRebuilding, begin
 from services.search.index.elastic_setup import Names, ensure_index, reason
 from services.search.index.facets import FACET_FIELDS, counts
@@ -173,7 +173,7 @@ class ElasticIndex:
     async def count(self) -> int:
         """How many notes are held, tombstones not counted, as of the last refresh."""
         async with translated():
-            answer = await self._client.count(index=self._names.read, query=IN_FORCE)
+            answer = await self._client.count(index=self._names.read, query=NOTES_IN_FORCE)
         return int(answer["count"])
 
     async def ready(self) -> bool:

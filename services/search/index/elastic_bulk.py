@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from schemas.events import ClassifiedNote
 from services.runtime.errors import Unavailable
-from services.search.document import document
+from services.search.document import VIEWS, WHOLE, documents, other_views
 from services.search.index import Applied, Rejected
 
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -39,12 +39,22 @@ _NOT_FOUND = 404
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
+Key = tuple[int, int]
+"""A document among those to be written: the place of its note, and its view."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One state of a note as two lines of a bulk request."""
+    """One document of a note's state, under its own id, as two lines of a bulk request."""
 
     note: ClassifiedNote
+    view: int
     lines: tuple[bytes, bytes]
+
+    @property
+    def id(self) -> str:
+        """That of the document."""
+        return document_id(self.note.note_id, self.view)
 
     @property
     def size(self) -> int:
@@ -52,21 +62,29 @@ class Write:
         return sum(map(len, self.lines))
 
 
-def prepared(note: ClassifiedNote) -> Write | Rejected:
-    """The write of this state under its external version, or why it can never be written."""
+def document_id(note_id: UUID, view: int) -> str:
+    """The engine's id of a note's document: the note's own for the whole one."""
+    return str(note_id) if view == WHOLE else f"{note_id}~{view}"
+
+
+def prepared(note: ClassifiedNote) -> list[Write] | Rejected:
+    """The writes of this state under its external version, or why it can never be written."""
     try:
-        made = document(note)
-        body = to_json(slim(made))
-        action = {
-            "index": {
-                "_id": made["id"],
-                "version": made["version"],
-                "version_type": "external",
-            }
-        }
+        made = documents(note)
+        return [_write_of(note, each) for each in [*made, *other_views(note, made)]]
     except (ValueError, TypeError) as error:
         return Rejected(f"not a document: {error}")
-    return Write(note, (json.dumps(action).encode(), body))
+
+
+def _write_of(note: ClassifiedNote, made: dict[str, Any]) -> Write:
+    action = {
+        "index": {
+            "_id": document_id(note.note_id, made["view"]),
+            "version": made["version"],
+            "version_type": "external",
+        }
+    }
+    return Write(note, made["view"], (json.dumps(action).encode(), to_json(slim(made))))
 
 
 async def write_in_turn(
@@ -95,7 +113,11 @@ async def delete_all(client: AsyncElasticsearch, alias: str, note_ids: Sequence[
     """Remove these notes, tombstones included. Raises Unavailable where one was not deleted."""
     if not note_ids:
         return
-    deletions = [{"delete": {"_id": str(note_id)}} for note_id in note_ids]
+    deletions = [
+        {"delete": {"_id": document_id(note_id, view)}}
+        for note_id in note_ids
+        for view in (WHOLE, *VIEWS)
+    ]
     answer = await client.bulk(index=alias, operations=deletions, require_alias=True)
     errors = [item["delete"]["error"] for item in answer["items"] if "error" in item["delete"]]
     if errors:
@@ -110,28 +132,30 @@ async def write_all(
     As no note is in two requests, these may pass each other. Raises Unavailable when some were not
     taken after several tries.
     """
-    outcomes: dict[int, Applied | Rejected] = {}
-    waiting: dict[int, Write] = {}
-    sending: list[asyncio.Task[dict[int, Applied | Rejected]]] = []
+    outcomes: dict[Key, Applied | Rejected] = {}
+    waiting: dict[Key, Write] = {}
+    sending: list[asyncio.Task[dict[Key, Applied | Rejected]]] = []
     free = asyncio.Semaphore(AT_ONCE)
 
-    async def written(chunk: dict[int, Write]) -> dict[int, Applied | Rejected]:
+    async def written(chunk: dict[Key, Write]) -> dict[Key, Applied | Rejected]:
         async with free:
             return await _write(client, alias, chunk)
 
-    def send(writes: dict[int, Write]) -> None:
+    def send(writes: dict[Key, Write]) -> None:
         sending.extend(asyncio.create_task(written(chunk)) for chunk in _chunks(writes))
 
     try:
         for first in range(0, len(notes), CHUNK_NOTES):
             # In a thread, while the node is busy with the notes before.
             made = await asyncio.to_thread(_all_prepared, notes[first : first + CHUNK_NOTES])
-            for at, write in enumerate(made, first):
-                if isinstance(write, Write):
-                    waiting[at] = write
+            fresh: dict[Key, Write] = {}
+            for at, writes in enumerate(made, first):
+                if isinstance(writes, Rejected):
+                    outcomes[at, WHOLE] = writes
                 else:
-                    outcomes[at] = write
-            send({at: waiting[at] for at in range(first, first + len(made)) if at in waiting})
+                    fresh |= {(at, write.view): write for write in writes}
+            waiting |= fresh
+            send(fresh)
         for attempt in range(TRIES):
             # All have ended before one's failure is told: none writes on behind the caller's back.
             answers = await asyncio.gather(*sending, return_exceptions=True)
@@ -139,9 +163,9 @@ async def write_all(
                 if isinstance(answer, BaseException):
                     raise answer
                 outcomes |= answer
-            waiting = {at: write for at, write in waiting.items() if at not in outcomes}
+            waiting = {key: write for key, write in waiting.items() if key not in outcomes}
             if not waiting:
-                return [outcomes[at] for at in range(len(notes))]
+                return _of_notes(outcomes, len(notes))
             if attempt < TRIES - 1:
                 await asyncio.sleep(_pause(attempt))
                 sending.clear()
@@ -154,12 +178,23 @@ async def write_all(
     raise Unavailable(f"Elasticsearch did not take {len(waiting)} of {len(notes)} documents")
 
 
-def _all_prepared(notes: Sequence[ClassifiedNote]) -> list[Write | Rejected]:
+def _all_prepared(notes: Sequence[ClassifiedNote]) -> list[list[Write] | Rejected]:
     return [prepared(note) for note in notes]
 
 
+def _of_notes(outcomes: dict[Key, Applied | Rejected], count: int) -> list[Applied | Rejected]:
+    """The outcome of each note: that of its whole document, unless another one was refused."""
+    found = {at: outcomes[at, WHOLE] for at in range(count)}
+    found |= {at: each for (at, _), each in outcomes.items() if isinstance(each, Rejected)}
+    return [found[at] for at in range(count)]
+
+
 def slim(made: dict[str, Any]) -> dict[str, Any]:
-    """The document with the event's text left out where it stands in fields of its own."""
+    """The document with the event's text left out where it stands in fields of its own, and the
+    event where the whole document has it.
+    """
+    if made["view"] != WHOLE:
+        return {name: value for name, value in made.items() if name != "event"}
     if "body" not in made:
         return made
     note = {k: v for k, v in made["event"]["note"].items() if k not in ("subject", "body")}
@@ -174,13 +209,13 @@ def whole(source: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _write(
-    client: AsyncElasticsearch, alias: str, chunk: dict[int, Write]
-) -> dict[int, Applied | Rejected]:
+    client: AsyncElasticsearch, alias: str, chunk: dict[Key, Write]
+) -> dict[Key, Applied | Rejected]:
     """Outcomes of those items that have one; the others are to be sent again."""
     lines: list[Any] = [line for write in chunk.values() for line in write.lines]
     answer = await client.bulk(index=alias, operations=lines, require_alias=True)
-    outcomes: dict[int, Applied | Rejected] = {}
-    conflicts: dict[int, Write] = {}
+    outcomes: dict[Key, Applied | Rejected] = {}
+    conflicts: dict[Key, Write] = {}
     for (at, write), item in zip(chunk.items(), answer["items"], strict=True):
         result = item["index"]
         status = result["status"]
@@ -196,25 +231,25 @@ async def _write(
 
 
 async def _compared(
-    client: AsyncElasticsearch, alias: str, conflicts: dict[int, Write]
-) -> dict[int, Applied | Rejected]:
+    client: AsyncElasticsearch, alias: str, conflicts: dict[Key, Write]
+) -> dict[Key, Applied | Rejected]:
     """Stale or duplicate, by the version that is there. A note forgotten since is sent again."""
     if not conflicts:
         return {}
-    ids = [str(write.note.note_id) for write in conflicts.values()]
+    ids = [write.id for write in conflicts.values()]
     answer = await client.mget(index=alias, ids=ids, source=False)
     stored = {doc["_id"]: doc["_version"] for doc in answer["docs"] if doc.get("found")}
-    outcomes: dict[int, Applied | Rejected] = {}
+    outcomes: dict[Key, Applied | Rejected] = {}
     for at, write in conflicts.items():
-        version = stored.get(str(write.note.note_id))
+        version = stored.get(write.id)
         if version is not None:
             same = version == write.note.version
             outcomes[at] = Applied.DUPLICATE if same else Applied.STALE
     return outcomes
 
 
-def _chunks(waiting: dict[int, Write]) -> Iterator[dict[int, Write]]:
-    chunk: dict[int, Write] = {}
+def _chunks(waiting: dict[Key, Write]) -> Iterator[dict[Key, Write]]:
+    chunk: dict[Key, Write] = {}
     size = 0
     for at, write in waiting.items():
         if chunk and (len(chunk) == CHUNK_NOTES or size + write.size > CHUNK_BYTES):

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from schemas.marks import audience_of
 from schemas.query import Query, Reader, Sort
 from services.search.data import boost
-from services.search.document import DAY_US, midnight_us
+from services.search.document import DAY_US, WHOLE, midnight_us
 from services.search.index import FRAGMENTS, SNIPPET
 from services.search.index.cursor import Place
 from services.search.index.facets import FACET_FIELDS, MAX_VALUES, chosen, excluded
@@ -59,13 +60,18 @@ def search_body(
 
 
 def rights(reader: Reader) -> list[Clause]:
-    """What this reader may see at all. Every search goes through here, and nowhere else."""
-    may = [IN_FORCE, _any_of("marking", sorted(reader.markings))]
-    return may if reader.special_france else [*may, {"term": {"special_france": False}}]
+    """What this reader may see at all: of each note one document at most, by its audience.
+
+    Every search goes through here, and nowhere else.
+    """
+    return [IN_FORCE, {"term": {"audiences": str(audience_of(reader))}}]
 
 
 IN_FORCE: Clause = {"term": {"withdrawn": False}}
 """Notes that were not withdrawn."""
+
+NOTES_IN_FORCE: Clause = {"bool": {"filter": [IN_FORCE, {"term": {"view": WHOLE}}]}}
+"""Of each of these its whole document."""
 
 _HIGHLIGHT: dict[str, Any] = {
     "encoder": "html",

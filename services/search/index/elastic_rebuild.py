@@ -20,7 +20,7 @@ from services.search.data import table
 from services.search.index import Applied, RebuildLost, Rejected
 from services.search.index.elastic_bulk import delete_all, write_in_turn
 from services.search.index.elastic_errors import translated
-from services.search.index.elastic_query import IN_FORCE
+from services.search.index.elastic_query import NOTES_IN_FORCE
 from services.search.index.elastic_setup import (
     Names,
     generation_of,
@@ -80,7 +80,7 @@ class ElasticRebuilding:
         """How many notes it holds, tombstones not counted."""
         async with self._watched():
             await self._client.indices.refresh(index=self._name)
-            answer = await self._client.count(index=self._name, query=IN_FORCE)
+            answer = await self._client.count(index=self._name, query=NOTES_IN_FORCE)
         return int(answer["count"])
 
     @asynccontextmanager

@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import tantivy
+from pydantic_core import from_json
 
 from schemas.events import ClassifiedNote
 from schemas.query import Query, Sort
 from services.runtime.errors import Unavailable
-from services.search.document import document
+from services.search.document import documents
 from services.search.index import (
     CURSOR_MINUTES,
     Applied,
@@ -209,7 +210,7 @@ class TantivyIndex:
         with self._writing:
             versions = self._versions({note.note_id for note in notes})
             outcomes: list[Applied | Rejected] = []
-            winners: dict[UUID, tantivy.Document] = {}
+            winners: dict[UUID, list[tantivy.Document]] = {}
             for note in notes:
                 known = versions.get(note.note_id, 0)
                 if note.version <= known:
@@ -217,7 +218,7 @@ class TantivyIndex:
                     outcomes.append(Applied.DUPLICATE if same else Applied.STALE)
                     continue
                 try:
-                    winners[note.note_id] = tantivy_document(document(note))
+                    winners[note.note_id] = list(map(tantivy_document, documents(note)))
                 except (ValueError, TypeError, OverflowError) as error:
                     outcomes.append(Rejected(f"tantivy cannot take it: {error}"))
                     continue
@@ -226,8 +227,7 @@ class TantivyIndex:
             if winners:
                 with self._commit() as writer:
                     for note_id, made in winners.items():
-                        writer.delete_documents_by_term("id", str(note_id))
-                        writer.add_document(made)
+                        _replace(writer, note_id, made)
             return outcomes
 
     def _forget(self, note_ids: Sequence[UUID]) -> None:
@@ -248,16 +248,17 @@ class TantivyIndex:
 
     def _write_anew(self, searcher: tantivy.Searcher, there: Sequence[tantivy.DocAddress]) -> None:
         """Replace these documents by themselves, where nothing newer has replaced them since."""
-        stored = (bytes(searcher.doc(each)["event"][0]) for each in there)
-        notes = [ClassifiedNote.model_validate_json(each) for each in stored]
+        kept = (from_json(bytes(searcher.doc(each)["event"][0])) for each in there)
+        ids = {UUID(event["note_id"]) for event in kept}
+        notes = list(filter(None, map(self._get, ids)))
         with self._writing:
             versions = self._versions({note.note_id for note in notes})
             same = [note for note in notes if versions.get(note.note_id) == note.version]
             if same:
                 with self._commit() as writer:
                     for note in same:
-                        writer.delete_documents_by_term("id", str(note.note_id))
-                        writer.add_document(tantivy_document(document(note)))
+                        made = map(tantivy_document, documents(note))
+                        _replace(writer, note.note_id, made)
 
     def _purged(self, segments: set[str]) -> bool:
         """Whether the files of these segments are gone, once nothing of ours has them open."""
@@ -325,7 +326,7 @@ class TantivyIndex:
 
     def _count(self) -> int:
         searcher = self._open_index().searcher()
-        return total_of(searcher.search(ask.in_force(), limit=1))
+        return total_of(searcher.search(ask.notes_in_force(), limit=1))
 
     def _search(self, query: Query) -> Page:
         words = parse(query.words).keeping(says_something)
@@ -376,6 +377,13 @@ class TantivyIndex:
         if self._index is None:
             raise Unavailable("the index is not open")
         return self._index
+
+
+def _replace(writer: tantivy.IndexWriter, note_id: UUID, made: Iterable[tantivy.Document]) -> None:
+    """Put these documents in the place of all that the note has."""
+    writer.delete_documents_by_term("id", str(note_id))
+    for document in made:
+        writer.add_document(document)
 
 
 class TantivyRebuilding:

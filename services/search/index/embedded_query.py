@@ -8,9 +8,10 @@ from typing import Any
 from tantivy import FieldType, Occur
 from tantivy import Query as Tantivy
 
+from schemas.marks import audience_of
 from schemas.query import Query, Reader
 from services.search.data import boost
-from services.search.document import DAY_US, midnight_us
+from services.search.document import DAY_US, WHOLE, midnight_us
 from services.search.index.analysis import STOP_WORDS, forms, words
 from services.search.index.embedded_schema import schema, stemming
 from services.search.index.facets import FACET_FIELDS, chosen, excluded
@@ -48,9 +49,8 @@ def build(query: Query, matched: Words, *, relaxed: bool) -> Search:
 
 
 def rights(reader: Reader) -> list[Tantivy]:
-    """What this reader may see at all."""
-    may = [in_force(), _any_of("marking", sorted(reader.markings))]
-    return may if reader.special_france else [*may, _is("special_france", False)]
+    """What this reader may see at all: of each note one document at most, by its audience."""
+    return [in_force(), _is("audiences", str(audience_of(reader)))]
 
 
 def in_force() -> Tantivy:
@@ -78,8 +78,14 @@ def equal_to(field: str, value: int) -> Tantivy:
 
 
 def one_of_ids(note_ids: Iterable[str]) -> Tantivy:
-    """The documents of these notes, tombstones included."""
-    return Tantivy.boolean_query([(Occur.Should, _is("id", note_id)) for note_id in note_ids])
+    """The whole documents of these notes, tombstones included."""
+    these = Tantivy.boolean_query([(Occur.Should, _is("id", note_id)) for note_id in note_ids])
+    return every([these, _is("view", WHOLE)])
+
+
+def notes_in_force() -> Tantivy:
+    """The whole documents of the notes that were not withdrawn."""
+    return every([in_force(), _is("view", WHOLE)])
 
 
 def patterns(matched: Words) -> list[Pattern]:

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from schemas.events import CorrectionTags, Kind
 from schemas.note import MarkedSpan
+from services.runtime.access.rights import HIDDEN
 from services.search.data import field_kinds
 from services.search.document import (
     SUMMARY_CHARACTERS,
-    document,
+    documents,
     microseconds,
+    other_views,
     summary,
     tags_in_force,
 )
@@ -21,7 +23,7 @@ from tests.builders import a_classified_note, a_note
 
 
 def test_a_document_has_exactly_the_fields_of_the_table() -> None:
-    made = document(a_classified_note())
+    (made,) = documents(a_classified_note())
     assert set(made) == set(field_kinds())
     assert json.loads(json.dumps(made)) == made
 
@@ -30,7 +32,7 @@ def test_a_document_carries_codes_times_and_tags() -> None:
     note = a_classified_note(
         themes=("sante.hopital", "travail"), about=("DE", "ES"), mentioned=("FR",), revision=3
     )
-    made = document(note)
+    (made,) = documents(note)
     assert made["themes"] == ["sante", "travail"]
     assert made["subthemes"] == ["sante.hopital"]
     assert (made["countries_about"], made["countries_any"]) == (["DE", "ES"], ["DE", "ES", "FR"])
@@ -39,7 +41,7 @@ def test_a_document_carries_codes_times_and_tags() -> None:
 
 
 def test_a_tombstone_holds_nothing_that_could_be_found() -> None:
-    made = document(a_classified_note(kind=Kind.WITHDRAWN))
+    (made,) = documents(a_classified_note(kind=Kind.WITHDRAWN))
     assert made["withdrawn"] is True
     assert not {"subject", "body", "reference", "themes", "hit"} & set(made)
     assert made["event"]["note"]["subject"]
@@ -61,31 +63,50 @@ def test_a_correction_replaces_every_tag_of_the_classifier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "marking", "special_france"),
+    ("marks", "audiences"),
     [
-        ("Non protégé", "non_protege", False),
-        ("DIFFUSION RESTREINTE", "diffusion_restreinte", False),
-        ("Spécial France", "non_protege", True),
-        ("special_france", "non_protege", True),
-        ("Très Confidentiel", "diffusion_restreinte", True),
+        ({}, "0123"),
+        ({"marking": "diffusion_restreinte"}, "13"),
+        ({"special_france": True}, "23"),
+        ({"marking": "diffusion_restreinte", "special_france": True}, "3"),
     ],
 )
-def test_a_marked_passage_marks_the_whole_note(
-    mark: str, marking: str, special_france: bool
+def test_a_note_is_for_the_audiences_that_its_marks_admit(
+    marks: dict[str, object], audiences: str
+) -> None:
+    (made,) = documents(a_classified_note(a_note(**marks)))
+    assert made["audiences"] == list(audiences)
+
+
+@pytest.mark.parametrize(
+    ("mark", "views"),
+    [
+        ("Non protégé", {0: "0123"}),
+        ("DIFFUSION RESTREINTE", {0: "13", 1: "02"}),
+        ("Spécial France", {0: "23", 1: "01"}),
+        ("Très Confidentiel", {0: "3", 1: "012"}),
+    ],
+)
+def test_a_marked_passage_makes_one_more_document_without_it(
+    mark: str, views: dict[int, str]
 ) -> None:
     span = MarkedSpan(field="body", start=0, end=3, mark=mark)
-    made = document(a_classified_note(a_note(marked_spans=[span])))
-    assert (made["marking"], made["special_france"]) == (marking, special_france)
+    made = documents(a_classified_note(a_note(marked_spans=[span])))
+    assert {each["view"]: "".join(each["audiences"]) for each in made} == views
+    for each in made[1:]:
+        assert each["body"] == HIDDEN + made[0]["body"][3:]
+        assert each["hit"]["summary"].startswith(HIDDEN)
 
 
-def test_a_passage_never_makes_a_note_less_protected() -> None:
-    span = MarkedSpan(field="body", start=0, end=3, mark="non protégé")
-    made = document(
-        a_classified_note(
-            a_note(marked_spans=[span], marking="diffusion_restreinte", special_france=True)
-        )
-    )
-    assert (made["marking"], made["special_france"]) == ("diffusion_restreinte", True)
+def test_a_later_revision_ends_the_views_that_it_has_not() -> None:
+    first, second = (a_classified_note(revision=number) for number in (1, 2))
+    assert other_views(first, documents(first)) == []
+    ended = other_views(second, documents(second))
+    assert [(each["view"], each["withdrawn"]) for each in ended] == [
+        (1, True),
+        (2, True),
+        (3, True),
+    ]
 
 
 def test_an_instant_is_the_same_in_every_time_zone() -> None:
