@@ -33,7 +33,7 @@ def router(registry: Registry) -> APIRouter:
 
     @routes.get(PATH, summary="Les clés d'accès", responses=problems.responses(503))
     async def listed() -> KeyList:
-        return KeyList(keys=list(await aside(registry.keys)))
+        return KeyList(keys=list(await aside(registry.all_keys)))
 
     @routes.post(
         PATH,

@@ -587,7 +587,7 @@ class Registry:
         with self._database.reading() as connection:
             return key_rows.by_number(connection, number)
 
-    def keys(self) -> Sequence[KeyView]:
+    def all_keys(self) -> Sequence[KeyView]:
         """All keys, the newest first."""
         with self._database.reading() as connection:
             return key_rows.listed(connection)
