@@ -1,0 +1,128 @@
+"""In whose name a key sends and changes notes, and who corrects them."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas.access import Role
+from tests.ingest.conftest import BERLIN, Office
+from tests.keys import a_key
+
+ROME = BERLIN | {"post": "rome", "reference": "ROM-1"}
+IF_ANY = {"If-Match": "*"}
+
+
+def of(office: Office, *posts: str) -> dict[str, str]:
+    """The headers of a key that submits for these posts."""
+    return a_key(office.registry, Role.SUBMIT, posts=frozenset(posts))
+
+
+async def test_a_post_sends_in_its_own_name(office: Office) -> None:
+    key = of(office, "berlin")
+    assert (await office.client.post("/api/v1/notes", json=BERLIN, headers=key)).status_code == 202
+    refused = await office.client.post("/api/v1/notes", json=ROME, headers=key)
+    assert refused.status_code == 403
+    assert "rome" in refused.json()["detail"]
+    assert len(await office.logged()) == 1
+
+
+async def test_a_key_stands_in_for_several_posts(office: Office) -> None:
+    key = of(office, "berlin", "rome")
+    for note in (BERLIN, ROME):
+        assert (await office.client.post("/api/v1/notes", json=note, headers=key)).is_success
+
+
+async def test_of_many_notes_those_of_other_posts_are_refused_one_by_one(office: Office) -> None:
+    lines = b"\n".join(json.dumps(note).encode() for note in (BERLIN, ROME))
+    answer = await office.send_raw(lines, "application/x-ndjson", **of(office, "berlin"))
+    found = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["status"] for line in found] == [202, 403]
+    assert found[1]["outcome"] == "refused"
+
+
+async def test_a_document_is_sent_in_the_name_of_its_post(office: Office) -> None:
+    sent = {
+        "files": {"file": ("note.txt", b"Objet\n\nLe texte.")},
+        "data": {"metadata": json.dumps({"post": "rome", "date": "2026-03-04"})},
+    }
+    for posts, status in ((("berlin",), 403), (("rome",), 202)):
+        answer = await office.client.post("/api/v1/notes", headers=of(office, *posts), **sent)
+        assert answer.status_code == status
+
+
+async def changes(office: Office, note: str, key: dict[str, str]) -> list[httpx.Response]:
+    address = f"/api/v1/notes/{note}"
+    changed: dict[str, Any] = BERLIN | {"body": "Autre texte."}
+    return [
+        await office.client.put(address, json=changed, headers=key | IF_ANY),
+        await office.client.delete(address, headers=key | IF_ANY),
+    ]
+
+
+async def test_another_posts_note_is_as_if_it_were_not_there(office: Office) -> None:
+    note = (await office.send()).json()["id"]
+    foreign = await changes(office, note, of(office, "rome"))
+    unknown = await changes(office, "0" * 8 + note[8:], of(office, "rome"))
+    assert [answer.status_code for answer in foreign] == [404, 404]
+    assert [answer.text for answer in foreign] == [answer.text for answer in unknown]
+    assert len(await office.logged()) == 1
+    own = await changes(office, note, of(office, "berlin"))
+    assert [answer.status_code for answer in own] == [202, 202]
+
+
+async def test_a_reader_sends_nothing(office: Office) -> None:
+    key = a_key(office.registry, Role.READ)
+    answer = await office.client.post("/api/v1/notes", json=BERLIN, headers=key)
+    assert answer.status_code == 403
+
+
+TAGS = {"themes": ["sante"], "countries": []}
+
+
+@pytest.mark.parametrize(
+    ("marks", "status"),
+    [
+        ({}, 202),
+        ({"marking": "diffusion_restreinte"}, 404),
+        (
+            {"marked_spans": [{"field": "body", "start": 0, "end": 5, "mark": "special_france"}]},
+            403,
+        ),
+    ],
+)
+async def test_a_reader_corrects_what_it_reads_whole(
+    office: Office, marks: dict[str, Any], status: int
+) -> None:
+    sent = await office.send(**marks)
+    assert sent.status_code == 202, sent.text
+    answer = await office.client.post(
+        f"/api/v1/notes/{sent.json()['id']}/corrections",
+        json=TAGS,
+        headers=a_key(office.registry, Role.READ),
+    )
+    assert answer.status_code == status
+
+
+async def test_the_original_is_for_who_may_read_the_whole_note(office: Office) -> None:
+    metadata = {
+        "post": "berlin",
+        "date": "2026-03-04",
+        "marked_spans": [{"field": "body", "start": 0, "end": 2, "mark": "special_france"}],
+    }
+    sent = await office.client.post(
+        "/api/v1/notes",
+        files={"file": ("note.txt", b"Objet\n\nLe texte.")},
+        data={"metadata": json.dumps(metadata)},
+    )
+    assert sent.status_code == 202, sent.text
+    address = f"/api/v1/notes/{sent.json()['id']}/original"
+    cleared = a_key(office.registry, Role.READ, special_france=True)
+    for key, status in (
+        (a_key(office.registry, Role.READ), 404),
+        (cleared, 200),
+        (of(office, "rome"), 404),
+        (of(office, "berlin"), 200),
+    ):
+        assert (await office.client.get(address, headers=key)).status_code == status
