@@ -28,7 +28,7 @@ FROM ${BASE}
 RUN groupadd --gid 10001 valise \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
     --shell /usr/sbin/nologin valise \
- && mkdir -p /var/lib/valise/originals && chown -R 10001:10001 /var/lib/valise
+ && mkdir -p /var/lib/valise/originals /var/lib/valise/first-key && chown -R 10001:10001 /var/lib/valise
 COPY --from=build /opt/valise /opt/valise
 ENV PATH=/opt/valise/bin:/usr/local/bin:/usr/bin:/bin \
     LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -5,12 +5,21 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+KEYS: dict[str, str] = {}
+"""The administrator's key of each server that this run has started, by its address."""
+
+
+def shown(url: str) -> dict[str, str]:
+    """The headers by which that server knows us; none for another one."""
+    return {"Authorization": f"Bearer {KEYS[url]}"} if url in KEYS else {}
+
 
 class Client:
     """One connection to one server; requests one after the other."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
+        self._headers = shown(url)
         self._host, self._port = str(parts.hostname), int(parts.port or 80)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -39,6 +48,7 @@ class Client:
         lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", f"Host: {self._host}"]
         if body is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        headers = self._headers | headers
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self._writer.write("\r\n".join([*lines, "", ""]).encode() + (body or b""))
         await self._writer.drain()

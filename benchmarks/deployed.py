@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 from elasticsearch import AsyncElasticsearch, Elasticsearch, NotFoundError
 
+from benchmarks.client import KEYS, shown
 from benchmarks.engines import Engines
 from tests.pipeline.deployments import Distributed
 
@@ -28,6 +29,7 @@ def services(engines: Engines) -> Iterator[Distributed]:
         deployment.start()
         for service in deployment.services.values():
             service.wait_ready()
+            KEYS[service.url] = deployment.key
         yield deployment
     finally:
         deployment.end()
@@ -55,7 +57,7 @@ async def submit(url: str, raw: Sequence[dict[str, Any]]) -> None:
         answer = await client.post(
             f"{url}/api/v1/notes",
             content=ndjson(raw),
-            headers={"Content-Type": "application/x-ndjson"},
+            headers={"Content-Type": "application/x-ndjson"} | shown(url),
         )
     answer.raise_for_status()
     lines = [json.loads(line) for line in answer.text.splitlines()]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client import Client
+from benchmarks.client import KEYS, Client
 from benchmarks.deployed import LOOK_SECONDS, PATIENCE_SECONDS, submit
 from tests.pipeline.deployments import Embedded
 
@@ -29,6 +29,7 @@ class Serving:
         """Start it; seconds until it is ready."""
         before = time.perf_counter()
         self.deployment.start()
+        KEYS[self.url] = self.deployment.key
         return time.perf_counter() - before
 
     async def take(self, raw: Sequence[dict[str, Any]]) -> float:

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 
 import httpx
 
-from benchmarks.client import Client
+from benchmarks.client import KEYS, Client
 from benchmarks.deployed import ndjson
 from benchmarks.engines import Engines
 from benchmarks.notes import raw_notes
 from benchmarks.pairs import Measured, Scale, interleaved
+from services.runtime.access import key_file
+from services.runtime.access.first import make_first_key
+from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from tests.pipeline.deployments import free_port
 
@@ -70,9 +73,11 @@ def served(engines: Engines, command: Sequence[str]) -> Iterator[str]:
     """That Python command as a process on an empty registry and new topics; its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
+    settings = engines.settings()
+    KEYS[url] = administrators_key(settings)
     process = subprocess.Popen(
         [sys.executable, *command, "--port", str(port)],
-        env=os.environ | environment(engines.settings()),
+        env=os.environ | environment(settings),
     )
     try:
         end = time.monotonic() + START_SECONDS
@@ -84,6 +89,15 @@ def served(engines: Engines, command: Sequence[str]) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def administrators_key(settings: Settings) -> str:
+    """The first key of the registry of these settings, which is made here."""
+    registry = Registry(settings.registry_url)
+    registry.migrate()
+    make_first_key(registry, settings.data / key_file.NAME)
+    registry.close()
+    return key_file.read_key(settings.data / key_file.NAME) or ""
 
 
 def environment(settings: Settings) -> dict[str, str]:

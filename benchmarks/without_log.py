@@ -58,9 +58,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
     settings = Settings.from_env(os.environ)
-    web.serve(
-        compose(Registry(settings.registry_url), NoLog(), settings), web.listen("127.0.0.1", port)
-    )
+    registry = Registry(settings.registry_url)
+    web.serve(compose(registry, NoLog(), settings), web.listen("127.0.0.1", port))
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ class Smoke:
         self.container = Container(tag)
         stack.callback(self.container.remove)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.key = ""
 
     def _engines(self, brokers: int) -> dict[str, str]:
         """Started with TLS and passwords; the settings as a service in the image reads them."""
@@ -148,8 +149,11 @@ class Smoke:
 
     def provision(self) -> None:
         """As the compose file's one-shot service."""
-        made = self.said("valise", "provision", "--wait", "60")
+        file = "/tmp/admin.key"
+        script = f"valise provision --wait 60 --key-file {file} && cat {file} >&2 && rm {file}"
+        made = self.said("sh", "-c", script)
         check(made.returncode == 0, made.stderr)
+        self.key = made.stderr.splitlines()[-1]
         say("provision: " + "; ".join(made.stdout.splitlines()))
 
     def services(self) -> dict[str, int]:
@@ -187,7 +191,7 @@ class Smoke:
 
     def journey(self, to_send: str, to_read: str) -> None:
         """The sample notes, from the command to a hit."""
-        trust = {"SSL_CERT_FILE": "/run/valise/ca.crt"}
+        trust = {"SSL_CERT_FILE": "/run/valise/ca.crt", "VALISE_KEY": self.key}
         began = time.monotonic()
         sent = self.said("valise", "submit", "/samples/notes.jsonl", VALISE_URL=to_send, **trust)
         check(sent.returncode == 0, sent.stdout + sent.stderr)
@@ -225,7 +229,8 @@ class Smoke:
         logs = "".join((self.folder / f"{name}.log").read_text() for name in SERVICES)
         for name in ("kafka-password", "elasticsearch-password", "database-password"):
             check(secure.secret(self.prepared, "valise", name) not in logs, name)
-        say(f"no password in {len(logs.splitlines())} lines of logs")
+        check(self.key not in logs, "the key")
+        say(f"no password and no key in {len(logs.splitlines())} lines of logs")
 
 
 def status(pid: int) -> tuple[int, int]:

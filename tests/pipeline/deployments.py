@@ -221,12 +221,12 @@ class Distributed:
 Deployment = Embedded | Distributed
 
 
-def client_of(key: str, base: str = "") -> httpx.Client:
+def client_of(key: str, base: str = "", timeout: float = 60) -> httpx.Client:
     """A client that shows this key."""
     return httpx.Client(
         base_url=base,
         headers={"Authorization": f"Bearer {key}"},
-        timeout=60,
+        timeout=timeout,
         trust_env=False,
     )
 

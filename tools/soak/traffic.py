@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 
 from schemas.note import Note
 from services.classify.classifier import classify
-from tests.pipeline.deployments import Deployment, Embedded
+from tests.pipeline.deployments import Deployment, Embedded, client_of
 from tests.pipeline.test_kills import as_shown, every_hit, total, wait_until
 
 SENDERS = 4
@@ -114,7 +114,7 @@ class Traffic:
         return note
 
     def _send_all(self) -> None:
-        with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+        with client_of(self._deployment.key, timeout=PATIENCE_SECONDS) as http:
             while note := self._taken():
                 try:
                     self._send(http, note)
@@ -153,7 +153,7 @@ class Traffic:
             self.attempts.append(Attempt(now, now - begun, status, waits))
 
     def _look(self) -> None:
-        with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+        with client_of(self._deployment.key, timeout=PATIENCE_SECONDS) as http:
             while not self._done.wait(0.2):
                 begun = time.monotonic()
                 found = status = None
