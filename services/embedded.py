@@ -157,8 +157,14 @@ def create(settings: Settings) -> FastAPI:
 
 
 def welcome(registry: Registry, file: Path) -> None:
-    """At the first start: make the administrator's key, and show it this once."""
-    if make_first_key(registry, file):
+    """At the first start: make the administrator's key; show it this once, to a person.
+
+    Where nobody looks on, what is printed is kept in some log: there only the file is named.
+    """
+    if not make_first_key(registry, file):
+        return
+    logger.info("the administrator's key is in %s", file)
+    if sys.stdout.isatty():
         sys.stdout.write(
             f"Clé d'administrateur, montrée cette seule fois et gardée dans {file} :\n"
             f"{key_file.read_key(file)}\n"

@@ -13,6 +13,7 @@ from tests.builders import a_classified_note, a_note
 from tests.cli.test_command import run
 from tests.contract.log_places import eventually
 from tests.ingest.conftest import listening
+from tests.keys import SECRET, admit_everything
 from tests.pipeline.deployments import free_port
 from tests.search.desk import Desk
 
@@ -61,12 +62,13 @@ def test_bytes_from_outside_send_no_control_characters_to_a_terminal() -> None:
 
 async def test_an_administrator_lists_shows_replays_and_expunges(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
+    admit_everything(desk.registry)
     desk.classify.subscribe()
     note = a_classified_note(a_note())
     async with listening(desk.app) as url:
 
         async def valise(*arguments: str) -> "subprocess.CompletedProcess[str]":
-            return await asyncio.to_thread(run, *arguments, VALISE_URL=url)
+            return await asyncio.to_thread(run, *arguments, VALISE_URL=url, VALISE_KEY=str(SECRET))
 
         await eventually(desk.log.ready)
         desk.receive(note)

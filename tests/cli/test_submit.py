@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, text_draft
 from services.ingest.formats import ENDINGS
-from tests.pipeline.deployments import VALISE, Embedded, running
+from tests.pipeline.deployments import VALISE, Embedded, environment, running
 
 TEXT = "Objet : Âge de la retraite\n\nLa commission allemande propose de porter l'âge à 68 ans.\n"
 
@@ -28,7 +28,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 def valise(deployment: Embedded, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [VALISE, *arguments],
-        env={"VALISE_URL": deployment.ingest, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env=environment(deployment),
         capture_output=True,
         text=True,
         check=False,
@@ -109,7 +109,7 @@ def test_a_submission_that_is_interrupted_says_how_to_go_on(
         (notes / f"MAD-{number:04}.txt").write_text(f"{TEXT}{number}", encoding="utf-8")
     command = subprocess.Popen(
         [VALISE, "submit", "--post", "madrid", "--json", str(notes)],
-        env={"VALISE_URL": deployment.ingest, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env=environment(deployment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

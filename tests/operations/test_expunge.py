@@ -29,7 +29,7 @@ from services.search.index.embedded import TantivyIndex
 from tests.builders import a_classified_note, a_note
 from tests.contract.index_places import on_elasticsearch
 from tests.contract.log_places import eventually
-from tests.pipeline.deployments import VALISE, Embedded, client_of, running
+from tests.pipeline.deployments import VALISE, Embedded, client_of, environment, running
 from tests.runtime.registry_kit import correction, own_schema, submission
 from tests.search.desk import Desk, open_desk
 
@@ -269,7 +269,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 def valise(deployment: Embedded, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [VALISE, *arguments],
-        env={"VALISE_URL": deployment.search, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env=environment(deployment),
         capture_output=True,
         text=True,
         check=False,

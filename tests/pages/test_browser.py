@@ -15,6 +15,7 @@ import uvicorn
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tests.keys import HEADERS
 from tests.pages.html import Page, check, read
 from tests.search import corpus
 from tests.search.site import Site, open_site
@@ -50,7 +51,8 @@ class Asked:
     """The application, the paths that were asked of it, and a page that measures its pages.
 
     That page shows each of `framed` (path, width) in a frame and writes down how wide its content
-    is; while it is used, the policy that forbids frames is left out of the answers.
+    is; while it is used, the policy that forbids frames is left out of the answers. The browser has
+    no key: one is shown for it.
     """
 
     app: ASGIApp
@@ -63,6 +65,8 @@ class Asked:
             return
         if scope["type"] == "http":
             self.paths.append(scope["path"])
+            shown = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            scope = scope | {"headers": [*scope["headers"], *shown]}
         await self.app(scope, receive, self._sending(send))
 
     def _sending(self, send: Send) -> Send:

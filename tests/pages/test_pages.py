@@ -198,6 +198,7 @@ async def test_a_note_shows_its_journey(empty_site: Site) -> None:
 
 
 async def test_a_note_can_be_read_while_the_registry_is_away(site: Site) -> None:
+    await site.get("/")  # by a key that is known from then on
     site.registry.close()
     database = site.settings.data / "registry.sqlite3"
     for file in site.settings.data.glob("registry.sqlite3*"):

@@ -150,6 +150,7 @@ class Embedded:
 
     def end(self) -> None:
         self.server.end()
+        _close(self)
 
 
 class Distributed:
@@ -215,10 +216,28 @@ class Distributed:
     def end(self) -> None:
         for service in self.services.values():
             service.end()
+        _close(self)
         self._schema.__exit__(None, None, None)
 
 
 Deployment = Embedded | Distributed
+
+
+def _close(deployment: Deployment) -> None:
+    """Close its client, if anybody used it."""
+    if "http" in vars(deployment):
+        deployment.http.close()
+        del deployment.http
+
+
+def environment(deployment: Deployment) -> dict[str, str]:
+    """What an administrator's command needs to reach it, and nothing else."""
+    return {
+        "VALISE_URL": deployment.search,
+        "VALISE_KEY": deployment.key,
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+    }
 
 
 def client_of(key: str, base: str = "", timeout: float = 60) -> httpx.Client:

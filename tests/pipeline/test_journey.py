@@ -18,6 +18,7 @@ from tests.pipeline.deployments import (
     VALISE,
     Deployment,
     deployment_of,
+    environment,
     running,
 )
 from tests.pipeline.test_kills import total, wait_until
@@ -46,7 +47,7 @@ def valise(deployment: Deployment, *arguments: str) -> "subprocess.CompletedProc
     url = deployment.ingest if arguments[0] in ("submit", "correct") else deployment.search
     return subprocess.run(
         [VALISE, *arguments],
-        env={"VALISE_URL": url, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env=environment(deployment) | {"VALISE_URL": url},
         capture_output=True,
         text=True,
         check=False,

@@ -15,7 +15,14 @@ from services.classify.release import RELEASE
 from tests.classify.other_release import OTHER
 from tests.conftest import ROOT
 from tests.pipeline.corpus import SAMPLES, samples
-from tests.pipeline.deployments import VALISE, Deployment, Embedded, deployment_of, running
+from tests.pipeline.deployments import (
+    VALISE,
+    Deployment,
+    Embedded,
+    deployment_of,
+    environment,
+    running,
+)
 from tests.pipeline.test_kills import total, wait_until
 
 ARRIVE_SECONDS = 240.0
@@ -25,16 +32,16 @@ ARRIVE_SECONDS = 240.0
 def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
     """A deployment in which the present release has classified the sample notes."""
     with running(deployment_of(request.param, tmp_path, "reclassify", request)) as chosen:
-        sent = valise(chosen.ingest, "submit", str(SAMPLES))
+        sent = valise(chosen, chosen.ingest, "submit", str(SAMPLES))
         assert sent.returncode == 0, sent.stdout + sent.stderr
         wait_until(lambda: total(chosen) >= len(samples()), ARRIVE_SECONDS)
         yield chosen
 
 
-def valise(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def valise(deployment: Deployment, url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [VALISE, *arguments],
-        env={"VALISE_URL": url, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env=environment(deployment) | {"VALISE_URL": url},
         capture_output=True,
         text=True,
         check=False,
@@ -111,11 +118,11 @@ def test_a_new_release_reaches_every_note_and_disturbs_nobody(deployment: Deploy
 
 def test_the_command_speaks_to_the_service(deployment: Deployment) -> None:
     url = deployment.ingest if isinstance(deployment, Embedded) else classify_url(deployment)
-    shown = valise(url, "reclassify", "--dry-run")
+    shown = valise(deployment, url, "reclassify", "--dry-run")
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines()[0].startswith(f"Version {RELEASE} du classement : simulation")
     assert f"{len(samples())} déjà à jour" in shown.stdout
-    summary = json.loads(valise(url, "reclassify", "--json").stdout)
+    summary = json.loads(valise(deployment, url, "reclassify", "--json").stdout)
     assert (summary["dry_run"], summary["complete"]) == (False, True)
     assert (summary["current"], summary["published"]) == (len(samples()), 0)
 
