@@ -19,7 +19,7 @@ from benchmarks.engines import Engines
 from benchmarks.notes import raw_notes
 from benchmarks.pairs import Measured, Scale, interleaved
 from services.runtime.access import key_file
-from services.runtime.access.first import make_first_key
+from services.runtime.access.first import make_key
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from tests.pipeline.deployments import free_port
@@ -95,7 +95,7 @@ def administrators_key(settings: Settings) -> str:
     """The first key of the registry of these settings, which is made here."""
     registry = Registry(settings.registry_url)
     registry.migrate()
-    make_first_key(registry, settings.data / key_file.NAME)
+    make_key(registry, settings.data / key_file.NAME)
     registry.close()
     return key_file.read_key(settings.data / key_file.NAME) or ""
 

@@ -25,7 +25,7 @@ from services.classify import preview
 from services.ingest import app as ingest
 from services.runtime import metrics, problems, web
 from services.runtime.access import gate, key_file
-from services.runtime.access.first import make_first_key
+from services.runtime.access.first import ensure_key
 from services.runtime.child import Child
 from services.runtime.disk import Disk
 from services.runtime.errors import Misconfigured, Unavailable
@@ -157,11 +157,12 @@ def create(settings: Settings) -> FastAPI:
 
 
 def welcome(registry: Registry, file: Path) -> None:
-    """At the first start: make the administrator's key; show it this once, to a person.
+    """At the first start: make the administrator's key; show it this once, to a person. Also where
+    the file or its key is lost.
 
     Where nobody looks on, what is printed is kept in some log: there only the file is named.
     """
-    if not make_first_key(registry, file):
+    if not ensure_key(registry, file):
         return
     logger.info("the administrator's key is in %s", file)
     if sys.stdout.isatty():

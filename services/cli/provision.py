@@ -27,6 +27,9 @@ def provision(
             help="Où laisser la première clé d'administrateur, s'il n'y en a encore eu aucune."
         ),
     ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="En faire une autre : celles d'avant sont perdues.")
+    ] = False,
 ) -> None:
     """Prépare le déploiement réparti : tables, clé, sujets Kafka, index. Peut se répéter."""
     settings = Settings.from_env(os.environ)
@@ -37,7 +40,7 @@ def provision(
         )
     for name, prepare in (
         ("registre", _registry),
-        ("clé", partial(_key, key_file)),
+        ("clé", partial(_key, key_file, new_key)),
         ("sujets", _topics),
         ("index", _index),
     ):
@@ -63,14 +66,15 @@ def _registry(settings: Settings) -> str:
     return "tables à jour"
 
 
-def _key(path: Path | None, settings: Settings) -> str:
-    from services.runtime.access.first import make_first_key  # noqa: PLC0415
+def _key(path: Path | None, anew: bool, settings: Settings) -> str:
+    from services.runtime.access.first import make_key  # noqa: PLC0415
     from services.runtime.registry import Registry  # noqa: PLC0415
 
     registry = Registry(settings.registry_url)
     try:
-        if path is not None and make_first_key(registry, path):
-            return f"première clé d'administrateur dans {path}"
+        if path is not None and (anew or not registry.has_administrator()):
+            make_key(registry, path)
+            return f"clé d'administrateur dans {path}"
         if registry.has_administrator():
             return "un administrateur en a une"
     finally:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from services.runtime.access import key_file
-from services.runtime.access.first import make_first_key
+from services.runtime.access.first import make_key
 from services.runtime.access.key_file import read_key
 from services.runtime.registry import Registry
 from tests.runtime.registry_kit import own_schema
@@ -169,7 +169,7 @@ class Distributed:
         self._key = folder / "admin.key"
         registry = Registry(env["VALISE_DATABASE"])
         registry.migrate()
-        make_first_key(registry, self._key)
+        make_key(registry, self._key)
         registry.close()
         self.services = {
             service: Process(folder, service, ["run", service], env)

@@ -1,6 +1,6 @@
-"""The first key of a deployment: made once, for everything, and left in a file of its owner's.
+"""The administrator's key that comes with a deployment: made for everything, left in a file.
 
-Whoever can read the data folder, or the place that `valise provision` was told, is the
+Whoever can read the data folder, or the place that `valise provision` was told, is an
 administrator; further keys are made with this one (`valise keys add`).
 """
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from schemas.access import EVERY_POST, KeyOrder, Rights, Role
 from schemas.vocabulary import Marking
 from services.runtime.access import keys
+from services.runtime.access.key_file import read_key
 from services.runtime.errors import Misconfigured
 from services.runtime.registry import Registry
 
 ORDER = KeyOrder(
-    name="administrateur (première clé)",
+    name="administrateur du déploiement",
     rights=Rights(
         roles=frozenset(Role),
         posts=frozenset({EVERY_POST}),
@@ -25,15 +26,26 @@ ORDER = KeyOrder(
 )
 
 
-def make_first_key(registry: Registry, path: Path) -> bool:
-    """Make the deployment's first key and write it to that file; False where there was one.
+def ensure_key(registry: Registry, path: Path) -> bool:
+    """Have that file hold a key that opens everything; False where it does already.
+
+    A key that was lost, revoked, or belongs to another registry (a backup restored elsewhere) is
+    replaced: the owner of the data folder has all of it anyway. Raises Misconfigured, Unavailable.
+    """
+    secret = keys.parse(read_key(path) or "")
+    row = None if secret is None else registry.key(secret.label)
+    if secret and row and secret.fits(row.hash) and row.holds(datetime.now(UTC)):
+        return False
+    make_key(registry, path)
+    return True
+
+
+def make_key(registry: Registry, path: Path) -> None:
+    """Make a key for everything and leave it in that file, which its owner alone can read.
 
     The file is written before the registry knows the key: a crash between the two leaves a file
-    that opens nothing, and the next start makes both anew. Raises Misconfigured where it cannot be
-    written, Unavailable.
+    that opens nothing. Raises Misconfigured where it cannot be written, Unavailable.
     """
-    if registry.has_administrator():
-        return False
     secret = keys.new()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,7 +57,4 @@ def make_first_key(registry: Registry, path: Path) -> bool:
             os.fsync(written.fileno())
     except OSError as error:
         raise Misconfigured(f"{path}: {error.strerror}") from None
-    if registry.add_first_key(ORDER, secret.label, secret.hash, datetime.now(UTC)) is None:
-        path.unlink()  # another process came first, with a file of its own
-        return False
-    return True
+    registry.add_key(ORDER, secret.label, secret.hash, datetime.now(UTC))

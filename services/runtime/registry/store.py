@@ -563,15 +563,6 @@ class Registry:
         with self._database.writing() as connection:
             return key_rows.add(connection, order, label, secret_hash, at)
 
-    def add_first_key(
-        self, order: KeyOrder, label: str, secret_hash: str, at: datetime
-    ) -> KeyView | None:
-        """Keep a new key unless there was ever one that administers: then None."""
-        with self._database.writing() as connection:
-            if key_rows.any_administers(connection):
-                return None
-            return key_rows.add(connection, order, label, secret_hash, at)
-
     def has_administrator(self) -> bool:
         """Whether there was ever a key that administers."""
         with self._database.reading() as connection:

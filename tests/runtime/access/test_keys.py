@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from schemas.access import EVERY_POST, KeyOrder, Rights, Role
 from schemas.vocabulary import Marking
 from services.runtime.access import keys
-from services.runtime.access.first import make_first_key
+from services.runtime.access.first import ensure_key, make_key
 from services.runtime.access.key_file import read_key
 from services.runtime.errors import Misconfigured
-from services.runtime.registry import Registry
+from services.runtime.registry import KeyRow, Registry
 from tests.runtime.registry_kit import own_schema
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -115,20 +115,39 @@ def test_the_first_key_is_made_once_and_lies_where_its_owner_alone_reads(
     registry: Registry, tmp_path: Path
 ) -> None:
     file = tmp_path / "data" / "admin.key"
-    assert make_first_key(registry, file)
+    assert not registry.has_administrator()
+    assert ensure_key(registry, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    row = row_of(registry, file)
+    assert row.view.rights.posts == {EVERY_POST}
+    assert row.caller.roles == set(Role)
+    kept = file.read_bytes()
+    assert not ensure_key(registry, file)
+    assert file.read_bytes() == kept
+    assert registry.has_administrator()
+
+
+def test_a_first_key_that_is_lost_or_revoked_is_made_anew(
+    registry: Registry, tmp_path: Path
+) -> None:
+    file = tmp_path / "admin.key"
+    ensure_key(registry, file)
+    file.unlink()
+    assert ensure_key(registry, file)
+    registry.end_key(row_of(registry, file).view.number, NOW, revoked=True)
+    assert ensure_key(registry, file)
+    file.write_text(str(keys.new()))
+    assert ensure_key(registry, file)
+    assert row_of(registry, file).holds(NOW)
+
+
+def row_of(registry: Registry, file: Path) -> KeyRow:
     secret = keys.parse(read_key(file) or "")
     assert secret is not None
     row = registry.key(secret.label)
     assert row is not None
     assert secret.fits(row.hash)
-    assert row.view.rights.posts == {EVERY_POST}
-    assert row.caller.roles == set(Role)
-    kept = file.read_bytes()
-    assert not make_first_key(registry, file)
-    registry.end_key(row.view.number, NOW, revoked=True)
-    assert not make_first_key(registry, file), "a revoked one was there all the same"
-    assert file.read_bytes() == kept
+    return row
 
 
 def test_where_the_first_key_cannot_lie_the_start_says_so(
@@ -136,5 +155,5 @@ def test_where_the_first_key_cannot_lie_the_start_says_so(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match=r"admin\.key"):
-        make_first_key(registry, tmp_path / "file" / "admin.key")
+        make_key(registry, tmp_path / "file" / "admin.key")
     assert not registry.has_administrator()
