@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 
 class Genre(StrEnum):
@@ -167,6 +167,7 @@ def _one_of(what: str, known: Any) -> AfterValidator:
 PostCode = Annotated[str, _one_of("poste", posts)]
 ThemeCode = Annotated[str, _one_of("thème", themes)]
 CountryCode = Annotated[str, _one_of("code de pays", countries)]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(language_code)]
 SubthemeCode = Annotated[str, AfterValidator(full_subtheme)]
 
 

@@ -179,6 +179,7 @@ def _hit(note: ClassifiedNote, tags: Tags) -> dict[str, Any]:
         revision=note.revision,
         subject=note.note.subject,
         summary=summary(note.note.body),
+        language=language_code(note.note.language),
         changed_at=note.at,
         score=None,
         highlights=Highlights(),

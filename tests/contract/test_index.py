@@ -453,6 +453,27 @@ async def test_facets_and_totals_count_all_languages_together(abroad: Index) -> 
     assert (page.relaxed, set(keys(page))) == (True, {"RENTENPAKET", "RENTES"})
 
 
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        ({"language": ["de", "it"]}, {"RENTENPAKET", "INVALIDITA"}),
+        ({"language": ["ger"]}, {"RENTENPAKET"}),
+        ({"language_not": ["fr", "zh"]}, {"WHITEPAPER", "RENTENPAKET", "JUBILACION", "INVALIDITA"}),
+        ({"language": ["pt"]}, set()),
+    ],
+)
+async def test_a_reader_filters_by_language(
+    abroad: Index, filters: dict[str, Any], wanted: set[str]
+) -> None:
+    assert await found(abroad, **filters) == wanted
+
+
+async def test_the_languages_of_what_is_found_are_counted(abroad: Index) -> None:
+    page = await abroad.search(asked("rente", language=["de"]))
+    assert {count.value: count.count for count in page.facets["language"]} == {"de": 1, "fr": 1}
+    assert [hit.language for hit in page.hits] == ["de"]
+
+
 async def test_a_note_that_is_rectified_in_another_language_changes_its_words(
     index: Index,
 ) -> None:
@@ -899,7 +920,13 @@ VOCABULARY = sorted(
         st.text(max_size=8),
     ),
     filters=st.sampled_from(
-        [{}, {"theme": ["sante"]}, {"country": ["DE"], "year": [2026]}, {"genre_not": ["note"]}]
+        [
+            {},
+            {"theme": ["sante"]},
+            {"country": ["DE"], "year": [2026]},
+            {"genre_not": ["note"]},
+            {"language_not": ["fr"]},
+        ]
     ),
 )
 @settings(max_examples=150)
