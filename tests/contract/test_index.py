@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
-from schemas.note import note_id
+from schemas.note import MarkedSpan, note_id
 from schemas.query import Query, Sort
 from schemas.vocabulary import Marking
 from services.runtime.settings import Settings
@@ -451,6 +451,18 @@ async def test_facets_and_totals_count_all_languages_together(abroad: Index) -> 
     assert (page.total, counted) == (2, {"DE": 1, "BE": 1})
     page = await abroad.search(asked("xylophon renten OU rentes"))
     assert (page.relaxed, set(keys(page))) == (True, {"RENTENPAKET", "RENTES"})
+
+
+async def test_what_is_hidden_in_another_language_is_not_found_there_either(index: Index) -> None:
+    body = "The minister resigned. The pensions bill passed."
+    secret = MarkedSpan(field="body", start=0, end=22, mark="diffusion_restreinte")
+    note = a_note(subject="Report", body=body, language="en", marked_spans=[secret])
+    await index.apply([a_classified_note(note)])
+    await index.refresh()
+    for typed, everybody in (("minister", 0), ("pensions", 1)):
+        assert (await index.search(asked(typed))).total == everybody
+        (hit,) = (await index.search(asked(typed, reader=CLEARED))).hits
+        assert f"<mark>{typed}</mark>" in hit.highlights.body[0]
 
 
 @pytest.mark.parametrize(
