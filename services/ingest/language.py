@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 READ = 3_000
-"""Characters of the body that are read: half a millisecond to one; enough for all texts measured."""
+"""Characters of the body that are read, in a millisecond; enough for all texts measured."""
 SHORTEST = 20
 """Bytes (UTF-8) of a text that may be another language than French: less is a word or a code."""
 CLEARLY = 20.0
