@@ -14,12 +14,11 @@ from benchmarks.pairs import Measured, Scale, p95
 from benchmarks.searches import SEARCHES
 from schemas.query import PUBLIC
 from services.runtime.settings import Settings
-from services.search.index.analysis import says_something
 from services.search.index.cursor import order_of
 from services.search.index.elastic import ElasticIndex
 from services.search.index.elastic_query import search_body
+from services.search.index.wanted import wanted
 from services.search.parameters import query_of
-from services.search.words import parse
 
 FACTOR, EXTRA_MS = 1.25, 3.0
 DEEP_GOAL = 1.3
@@ -65,8 +64,8 @@ async def _fill(settings: Settings, number: int) -> None:
 def body_of(asked: str) -> bytes:
     """The request that the service makes of this search, without its point in time."""
     query = query_of(parse_qsl(asked), PUBLIC)
-    words = parse(query.words).keeping(says_something)
-    made = search_body(query, words, order_of(query, words), None, relaxed=False)
+    words = wanted(query.words)
+    made = search_body(query, words, order_of(query, words.french), None, relaxed=False)
     return json.dumps(made).encode()
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.classification import Classification, CountryTag, OrganisationTag, ThemeTag
 from schemas.events import Kind
 from schemas.note import Frozen, Note
-from schemas.vocabulary import Genre
+from schemas.vocabulary import FRENCH, Genre
 
 
 class State(StrEnum):
@@ -142,6 +142,7 @@ class Hit(BaseModel):
     revision: int
     subject: str
     summary: str
+    language: str = FRENCH
     changed_at: datetime
     score: float | None
     highlights: Highlights

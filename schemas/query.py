@@ -11,7 +11,15 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from schemas.note import Frozen, normalise_line
-from schemas.vocabulary import CountryCode, Genre, Marking, PostCode, SubthemeCode, ThemeCode
+from schemas.vocabulary import (
+    CountryCode,
+    Genre,
+    LanguageCode,
+    Marking,
+    PostCode,
+    SubthemeCode,
+    ThemeCode,
+)
 
 MAX_WORDS = 1_000
 MAX_PAGE = 100
@@ -60,6 +68,8 @@ class Query(Frozen):
     post_not: tuple[PostCode, ...] = Field(default=(), max_length=MAX_CHOICES)
     genre: tuple[Genre, ...] = Field(default=(), max_length=MAX_CHOICES)
     genre_not: tuple[Genre, ...] = Field(default=(), max_length=MAX_CHOICES)
+    language: tuple[LanguageCode, ...] = Field(default=(), max_length=MAX_CHOICES)
+    language_not: tuple[LanguageCode, ...] = Field(default=(), max_length=MAX_CHOICES)
     year: tuple[int, ...] = Field(default=(), max_length=MAX_CHOICES)
     date_from: date | None = None
     date_to: date | None = None

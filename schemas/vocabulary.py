@@ -1,4 +1,4 @@
-"""The closed lists that notes, tags and queries draw on: posts, genres, themes, countries.
+"""The lists that notes, tags and queries draw on: posts, genres, themes, countries, languages.
 
 The lists themselves are data (`schemas/data/*.json`, each with its provenance); this module loads
 them once and offers them as plain mappings and as types that refuse any other word.
@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 
 class Genre(StrEnum):
@@ -121,6 +121,27 @@ def genres() -> dict[str, str]:
     return labels
 
 
+FRENCH = "fr"
+"""The language of notes, unless one is stated or found."""
+
+
+@cache
+def languages() -> dict[str, str]:
+    """French name of every language that is told from others, by ISO 639-1 code."""
+    return {code: row["label"] for code, row in _data("languages.json")["languages"].items()}
+
+
+@cache
+def _language_codes() -> dict[str, str]:
+    rows = _data("languages.json")["languages"]
+    return {other: code for code, row in rows.items() for other in row["also"]}
+
+
+def language_code(stated: str) -> str:
+    """The one code of a language that has several (`fra`, `fre`: `fr`); another code as it is."""
+    return _language_codes().get(stated, stated)
+
+
 def full_subtheme(code: str) -> str:
     """Full code of a sub-theme given in full (`sante.hopital`) or bare (`hopital`).
 
@@ -146,6 +167,7 @@ def _one_of(what: str, known: Any) -> AfterValidator:
 PostCode = Annotated[str, _one_of("poste", posts)]
 ThemeCode = Annotated[str, _one_of("thème", themes)]
 CountryCode = Annotated[str, _one_of("code de pays", countries)]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(language_code)]
 SubthemeCode = Annotated[str, AfterValidator(full_subtheme)]
 
 

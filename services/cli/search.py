@@ -28,6 +28,7 @@ def search(
     country_any: Annotated[Several, typer.Option(help="Pays même seulement mentionné.")] = None,
     post: Annotated[Several, typer.Option(help="Poste qui a envoyé la note.")] = None,
     genre: Annotated[Several, typer.Option(help="Genre de document.")] = None,
+    language: Annotated[Several, typer.Option(help="Langue de la note (code ISO 639).")] = None,
     date_from: Annotated[str | None, typer.Option("--from", help="Depuis (AAAA-MM-JJ).")] = None,
     date_to: Annotated[str | None, typer.Option("--to", help="Jusqu'au (AAAA-MM-JJ).")] = None,
     sort: Annotated[Sort, typer.Option(help="Ordre des notes.")] = Sort.RELEVANCE,
@@ -45,6 +46,7 @@ def search(
         "country_any": country_any,
         "post": post,
         "genre": genre,
+        "language": language,
     }
     parameters = [(name, value) for name, values in several.items() for value in values or []]
     single = {"q": " ".join(words or []), "from": date_from, "to": date_to, "cursor": cursor}

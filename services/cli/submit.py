@@ -98,6 +98,10 @@ def submit(
             "--date", help="Date (AAAA-MM-JJ) ; par défaut, celle du document, sinon du fichier."
         ),
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="Langue (code ISO 639) ; par défaut, celle qui est reconnue."),
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="Objet (un seul fichier).")] = None,
     reference: Annotated[str | None, typer.Option(help="Référence (un seul fichier).")] = None,
     only_preview: Annotated[
@@ -115,7 +119,13 @@ def submit(
     paths, missing = expand(files)
     post = post or _post_of_key()
     _check(paths, post, day, subject, reference)
-    given = {"subject": subject, "reference": reference, "date": day, "genre": genre}
+    given = {
+        "subject": subject,
+        "reference": reference,
+        "date": day,
+        "genre": genre,
+        "language": language,
+    }
     overrides = {name: str(value) for name, value in given.items() if value}
     counts: Counter[str] = Counter()
     for result in missing:

@@ -17,6 +17,7 @@ from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
 from schemas.note import Note, normalise_line
 from schemas.vocabulary import Marking
+from services.ingest import language
 from services.runtime.french import MOST_CHARACTERS, MOST_ERRORS, complaints, detail
 from services.runtime.ids import uuid7
 from services.runtime.problems import problem
@@ -71,7 +72,7 @@ def accept(
     `sender` is who sends it, `now` the time of receipt (aware), `trace` a valid traceparent,
     `defaulted` the fields that the sender guessed.
     """
-    note = read_note(raw)
+    note, defaulted = language.stated_or_found(read_note(raw), defaulted)
     check_sender(sender, note)
     event = NoteEvent(
         event_id=uuid7(),
@@ -84,7 +85,8 @@ def accept(
         note=note,
     )
     submission = Submission(event, content_hash(note, defaulted), defaulted)
-    return Accepted(submission, warnings(note, now))
+    warned = (*warnings(note, now), *language.warnings(note, defaulted))
+    return Accepted(submission, warned)
 
 
 def read_object(raw: bytes, whole: str = "note") -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Self
 from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL
-from services.ingest import correction_routes, http, original_routes, revise_routes
+from services.ingest import correction_routes, http, language, original_routes, revise_routes
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.access import gate
@@ -34,6 +34,7 @@ class Ingest:
         """Start the relay. Raises Unavailable where the folder of originals cannot be read."""
         if self.originals is not None:
             await asyncio.to_thread(self.originals.sweep)
+        await asyncio.to_thread(language.load)
         self._relay = asyncio.create_task(relay_forever(self.registry, self.log), name="relay")
         return self
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from schemas.access import Caller
 from schemas.answers import State
-from services.ingest import outcomes
+from services.ingest import language, outcomes
 from services.ingest.accept import check_sender, content_hash, read_note, warnings
 from services.ingest.correct import states_seen
 from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
@@ -39,10 +39,11 @@ def read_rectification(
     should know of it.
 
     `now` is the time of receipt (aware), `if_match` the header of that name, `defaulted` the fields
-    that the sender guessed: they stay as they are. Raises Refused: 400 for no JSON, 403 for the
-    note of a post in whose name `sender` sends none, 422 for no note.
+    that the sender guessed: they stay as they are, and so does a language that nobody states while
+    the text is the same. Raises Refused: 400 for no JSON, 403 for the note of a post in whose name
+    `sender` sends none, 422 for no note.
     """
-    note = read_note(raw)
+    note, defaulted = language.stated_or_found(read_note(raw), defaulted)
     check_sender(sender, note)
     sent = RevisionSubmission(
         note_id=note_id,
@@ -54,7 +55,8 @@ def read_rectification(
         major=major,
         seen=states_seen(if_match),
     )
-    return sent, () if "date" in defaulted else warnings(note, now)
+    dated = () if "date" in defaulted else warnings(note, now)
+    return sent, (*dated, *language.warnings(note, defaulted))
 
 
 def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmission:

@@ -15,7 +15,7 @@ from schemas.classification import CountryTag, OrganisationTag, ThemeTag
 from schemas.events import ClassifiedNote, CorrectionTags
 from schemas.marks import AUDIENCES, admits
 from schemas.note import MarkedSpan
-from schemas.vocabulary import Role
+from schemas.vocabulary import FRENCH, Role, language_code
 from services.runtime.access.rights import event_for, hidden_spans
 
 SUMMARY_CHARACTERS = 300
@@ -35,6 +35,9 @@ DAY_US = 86_400 * 1_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+OTHER_FIELDS = {"subject": "subject_other", "body": "body_other"}
+"""Where the texts of a note stand that is not in French: it has no word in the French fields."""
 
 TagT = TypeVar("TagT", ThemeTag, CountryTag, OrganisationTag)
 
@@ -146,6 +149,8 @@ def summary(body: str, most: int = SUMMARY_CHARACTERS) -> str:
 
 def _searchable(note: ClassifiedNote) -> dict[str, Any]:
     tags = tags_in_force(note)
+    language = language_code(note.note.language)
+    field = {name: name if language == FRENCH else other for name, other in OTHER_FIELDS.items()}
     return {
         "reference": note.note.reference,
         "genre": note.note.genre.value,
@@ -156,9 +161,9 @@ def _searchable(note: ClassifiedNote) -> dict[str, Any]:
         "countries_about": _once(t.country for t in tags.countries if t.role is Role.ABOUT),
         "countries_any": _once(tag.country for tag in tags.countries),
         "organisations": _once(tag.id for tag in tags.organisations),
-        "language": note.note.language,
-        "subject": note.note.subject,
-        "body": note.note.body,
+        "language": language,
+        field["subject"]: note.note.subject,
+        field["body"]: note.note.body,
         "hit": _hit(note, tags),
     }
 
@@ -174,6 +179,7 @@ def _hit(note: ClassifiedNote, tags: Tags) -> dict[str, Any]:
         revision=note.revision,
         subject=note.note.subject,
         summary=summary(note.note.body),
+        language=language_code(note.note.language),
         changed_at=note.at,
         score=None,
         highlights=Highlights(),

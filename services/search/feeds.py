@@ -131,7 +131,7 @@ def _item(base: str, hit: Hit) -> dict[str, Any]:
         "date_modified": _instant(hit.changed_at),
         "authors": [{"name": french.post(hit.post)}],
         "tags": list(dict.fromkeys(label for _, _, label in _categories(hit))),
-        "language": "fr",
+        "language": hit.language,
         "_valise": {
             "about": "La note pour les programmes : codes, cotes de confiance et passages.",
             "post": hit.post,

@@ -3,7 +3,16 @@
 from datetime import UTC, date, datetime
 
 from schemas.query import Query
-from schemas.vocabulary import Role, countries, genres, posts, subthemes, themes
+from schemas.vocabulary import (
+    Role,
+    countries,
+    genres,
+    language_code,
+    languages,
+    posts,
+    subthemes,
+    themes,
+)
 
 NBSP = "\N{NO-BREAK SPACE}"
 NARROW = "\N{NARROW NO-BREAK SPACE}"
@@ -101,6 +110,11 @@ def genre(code: str) -> str:
     return genres().get(code, code)
 
 
+def language(code: str) -> str:
+    """French name of a language; the code itself where it is unknown."""
+    return languages().get(language_code(code), code)
+
+
 def interval(first: date | None, last: date | None) -> str:
     """A range of days, both included, either end open; empty where both are."""
     if first and last:
@@ -122,6 +136,7 @@ def described(query: Query) -> str:
     parts += [f"{country(code)} (sujet ou mention)" for code in query.country_any]
     parts += [post(code) for code in query.post]
     parts += [genre(code) for code in query.genre]
+    parts += [f"en {language(code)}" for code in query.language]
     parts += [str(year) for year in query.year]
     parts += [f"sauf {label}" for label in _excluded(query)]
     if dated := interval(query.date_from, query.date_to):
@@ -138,4 +153,5 @@ def _excluded(query: Query) -> list[str]:
         *(country(code) for code in query.country_not),
         *(post(code) for code in query.post_not),
         *(genre(code) for code in query.genre_not),
+        *(f"en {language(code)}" for code in query.language_not),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.answers import TagCodes, Trace
 from schemas.classification import Classification, Evidence
 from schemas.events import ClassifiedNote
-from schemas.vocabulary import Role
+from schemas.vocabulary import FRENCH, Role, language_code
 from services.search import french
 from services.search.citations import Links
 from services.search.disagreement import disagreement
@@ -88,7 +88,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class NotePage:
-    """All that the page of a note shows.
+    """All that the page of a note shows. `language` is that of its subject and text.
 
     `found` is what the classifier had found, where a reader's correction replaced it;
     `differences` say where it differs from what the author declared.
@@ -96,6 +96,8 @@ class NotePage:
 
     id: str
     revision: int
+    language: str
+    language_name: str
     subject: str
     facts: tuple[tuple[str, str], ...]
     related: tuple[tuple[str, tuple[Related, ...]], ...]
@@ -135,6 +137,8 @@ def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -
     return NotePage(
         id=str(event.note_id),
         revision=event.revision,
+        language=language_code(note.language),
+        language_name=french.language(note.language),
         subject=note.subject,
         facts=tuple(_facts(event)),
         related=tuple((name, found) for name, found in _related(cited or Links()) if found),
@@ -300,6 +304,8 @@ def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
     yield "Reçue", french.moment(event.received_at)
     if event.revision > 1 or event.at != event.received_at:
         yield "Modifiée", f"{french.moment(event.at)}, révision {event.revision}"
+    if language_code(note.language) != FRENCH:
+        yield "Langue", french.language(note.language)
     if note.author:
         yield "Auteur", note.author
     if note.addressees:

@@ -25,6 +25,7 @@ from schemas.vocabulary import (
     countries,
     full_subtheme,
     genres,
+    language_code,
     posts,
     subthemes,
     themes,
@@ -35,6 +36,7 @@ MAX_CURSOR = 4_000
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _YEAR = re.compile(r"[12]\d{3}", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SIZE = re.compile(r"\d{1,3}", re.ASCII)
 
 Pairs = Sequence[tuple[str, str]]
@@ -104,6 +106,12 @@ def _country(value: str) -> str:
     if value.upper() not in countries():
         raise _Refused("n'est pas un code de pays ISO 3166-1 à deux lettres (par exemple DE)")
     return value.upper()
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise _Refused("n'est pas un code de langue ISO 639 (par exemple en)")
+    return language_code(value)
 
 
 def _year(value: str) -> int:
@@ -182,6 +190,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     *_choices("post", _code(posts), posts, "Postes"),
     *_choices("genre", _genre, genres, "Genres de documents"),
+    Parameter("language", "language", _language, "Langues, codes ISO 639 (l'une d'elles)"),
+    Parameter("language.not", "language_not", _language, "Langues exclues"),
     Parameter("year", "year", _year, "Années de la date de la note"),
     Parameter("from", "date_from", _day, "Date de la note, au plus tôt", many=False),
     Parameter("to", "date_to", _day, "Date de la note, au plus tard (incluse)", many=False),

@@ -158,6 +158,8 @@ def _value(field: str, value: Any) -> str:
         return "pour action" if value == "action" else "pour information"
     if isinstance(value, list):
         return ", ".join(_items(field, value))
+    if field == "language":
+        return french.language(value)
     return french.genre(value) if field == "genre" else str(value)
 
 

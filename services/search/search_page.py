@@ -9,7 +9,7 @@ from markupsafe import Markup
 from schemas.answers import Hit
 from schemas.classification import ThemeTag
 from schemas.query import Query, Sort
-from schemas.vocabulary import themes
+from schemas.vocabulary import FRENCH, themes
 from services.search import french
 from services.search.index import Page
 from services.search.parameters import BY_NAME, INTERVALS, address, default_sort, params_of
@@ -28,7 +28,7 @@ SORTS = {
     Sort.RECEIVED: "Date de réception",
 }
 
-SHOWN_FILTERS = ("theme", "subtheme", "country", "post", "genre", "year")
+SHOWN_FILTERS = ("theme", "subtheme", "country", "post", "genre", "language", "year")
 """Filters that the page offers as boxes to tick; the others come by address and can be removed."""
 
 FORM_FIELDS = {"q", "sort", "from", "to", "cursor", *SHOWN_FILTERS}
@@ -88,6 +88,7 @@ class Found:
     origin: tuple[str, ...]
     passages: tuple[Markup, ...]
     summary: str
+    language: str
     tags: tuple[Tag, ...]
     more_tags: int
 
@@ -213,9 +214,11 @@ def _found(hit: Hit) -> Found:
             french.post(hit.post),
             french.day(hit.date),
             hit.reference,
+            *(() if hit.language == FRENCH else (f"en {french.language(hit.language)}",)),
         ),
         passages=tuple(only_marks(fragment) for fragment in hit.highlights.body),
         summary=hit.summary,
+        language=hit.language,
         tags=tags[:TAGS_SHOWN],
         more_tags=len(tags[TAGS_SHOWN:]),
     )
@@ -234,6 +237,10 @@ def _groups(query: Query, page: Page) -> Iterable[Group]:
     yield _group("country", "Pays", query.country, counts["country"], french.country)
     yield _group("post", "Poste", query.post, counts["post"], french.city)
     yield _group("genre", "Genre", query.genre, counts["genre"], french.genre)
+    # Where all is in French there is nothing to choose.
+    if query.language or counts["language"].keys() - {FRENCH}:
+        languages = counts["language"]
+        yield _group("language", "Langue", query.language, languages, french.language)
     years = tuple(str(year) for year in query.year)
     newest_first = dict(sorted(counts["year"].items(), reverse=True))
     yield _group("year", "Année", years, newest_first, str, by_count=False)
@@ -309,6 +316,7 @@ _LABELS: tuple[tuple[str, str, Callable[[Any], str]], ...] = tuple(
         ("country_any", lambda code: f"{french.country(code)} (sujet ou mention)", ("",)),
         ("post", french.post, ("", ".not")),
         ("genre", french.genre, ("", ".not")),
+        ("language", lambda code: f"en {french.language(code)}", ("", ".not")),
         ("year", str, ("",)),
     )
     for ending in endings

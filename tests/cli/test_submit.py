@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,12 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, text_draft
 from services.ingest.formats import ENDINGS
+from tests.ingest.texts import ABROAD
 from tests.pipeline.deployments import VALISE, Embedded, environment, running
 
 TEXT = "Objet : Âge de la retraite\n\nLa commission allemande propose de porter l'âge à 68 ans.\n"
+
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +102,35 @@ def test_a_folder_that_was_stopped_half_way_ends_the_same_when_sent_again(
     one = valise(deployment, "trace", "--post", "berlin", "--reference", "BER-Z-2")
     assert one.returncode == 0
     assert "reçue" in one.stdout
+
+
+def test_a_document_in_english_is_said_to_be_so_and_found_by_its_words(
+    deployment: Embedded, tmp_path: Path
+) -> None:
+    english = tmp_path / "white-paper.html"
+    text = page("BER-EN-1", "Pension reform: the white paper")
+    text = text.replace("<p>La commission", f"<p>{ABROAD['en']}</p><p>La commission")
+    english.write_text(text, encoding="utf-8")
+    sent = valise(deployment, "submit", "--post", "berlin", str(english))
+    assert "langue reconnue : anglais" in sent.stdout
+    german = tmp_path / "BER-DE-1.txt"
+    german.write_text(f"Rente\n\n{ABROAD['en']}", encoding="utf-8")
+    stated = valise(deployment, "submit", "--post", "berlin", "--language", "de", str(german))
+    assert "langue reconnue" not in stated.stdout
+
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        asked = ["search", "enrolment", "workers", "--json"]
+        hits = json.loads(valise(deployment, *asked).stdout)["hits"]
+        if len(hits) == 2 or time.monotonic() > until:
+            break
+        time.sleep(0.5)
+    assert {hit["reference"]: hit["language"] for hit in hits} == {
+        "BER-EN-1": "en",
+        "BER-DE-1": "de",
+    }
+    only = valise(deployment, "search", "enrolment", "--language", "de", "--json")
+    assert [hit["reference"] for hit in json.loads(only.stdout)["hits"]] == ["BER-DE-1"]
 
 
 def test_a_submission_that_is_interrupted_says_how_to_go_on(

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
-from schemas.note import note_id
+from schemas.note import MarkedSpan, note_id
 from schemas.query import Query, Sort
 from schemas.vocabulary import Marking
 from services.runtime.settings import Settings
@@ -33,7 +33,7 @@ from services.search.index import (
 from services.search.index.embedded import TantivyIndex
 from tests.builders import a_classified_note, a_note
 from tests.contract.index_places import on_elasticsearch, on_tantivy
-from tests.search.index.corpus import CLEARED, RECEIVED, ROWS, asked, corpus, reference
+from tests.search.index.corpus import ABROAD, CLEARED, RECEIVED, ROWS, asked, corpus, reference
 
 
 @pytest.fixture
@@ -361,6 +361,147 @@ async def test_the_form_typed_comes_before_its_other_forms(index: Index) -> None
 async def test_no_words_that_a_reader_types_are_an_error(library: Index, typed: str) -> None:
     page = await library.search(Query(reader=CLEARED, words=typed[:200], size=3))
     assert 0 <= page.total <= len(ROWS)
+
+
+# Other languages
+
+
+@pytest.fixture
+async def abroad(index: Index) -> Index:
+    """The index with notes in six languages, one of them French."""
+    assert set(await index.apply(corpus(ABROAD))) == {Applied.INDEXED}
+    await index.refresh()
+    return index
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("pensions", {"WHITEPAPER"}),
+        ("the who", {"WHITEPAPER"}),
+        ('"the WHO"', {"WHITEPAPER"}),
+        ('"who the"', set()),
+        ("pension", {"WHITEPAPER"}),
+        ("union", set()),
+        ("don't", {"WHITEPAPER"}),
+        ("don’t treasury", {"WHITEPAPER"}),
+        ("Treasury", {"WHITEPAPER"}),
+        ("rente", {"RENTENPAKET", "RENTES"}),
+        ("renten", {"RENTENPAKET"}),
+        ("rentes", {"RENTES"}),
+        ("gratification", {"RENTES"}),
+        ("hohere", {"RENTENPAKET"}),
+        ("STRASSENFEST", {"RENTENPAKET"}),
+        ("jubilacion", {"JUBILACION"}),
+        ("Jubilación anticipada", {"JUBILACION"}),
+        ("jubilaciones", set()),
+        ("12,5", {"JUBILACION"}),
+        ('"del sur"', {"JUBILACION"}),
+        ("mes reforma", {"JUBILACION", "RENTES"}),
+        ("invalidita", {"INVALIDITA"}),
+        ("assicurazione", {"INVALIDITA"}),
+        ("l'assicurazione", set()),
+        ('"dell\'assicurazione"', {"INVALIDITA"}),
+        ("养老金", {"YANGLAO"}),
+        ("金养", set()),
+        ("MAD-2026-JUBILACION", {"JUBILACION"}),
+        ("BER-2026 renten", {"RENTENPAKET"}),
+        ("BER-2026 rentes", set()),
+        ("riforma OU réforme OU reforma", {"INVALIDITA", "RENTES", "JUBILACION"}),
+        ("riforma | reforma -sur", {"INVALIDITA", "RENTES"}),
+        ("rente -gratifications", {"RENTENPAKET"}),
+        ("rente -Gratifikation", {"RENTES"}),
+        ("2026 -renten -jubilación", {"WHITEPAPER", "INVALIDITA", "YANGLAO", "RENTES"}),
+    ],
+)
+async def test_a_note_in_another_language_is_found_by_its_own_words(
+    abroad: Index, typed: str, wanted: set[str]
+) -> None:
+    assert await strictly(abroad, typed) == wanted
+
+
+async def test_its_words_are_marked_as_they_stand(abroad: Index) -> None:
+    (hit,) = (await abroad.search(asked("jubilacion reforma"))).hits
+    assert hit.highlights.subject == (
+        "<mark>Jubilación</mark>: el mes de la <mark>reforma</mark> en el sur",
+    )
+    assert hit.highlights.body == (
+        "La <mark>jubilación</mark> anticipada baja un 12,5 %. Los sindicatos del sur protestan.",
+    )
+    (hit,) = (await abroad.search(asked('"d\'invalidità"'))).hits
+    assert hit.highlights.subject == ("Assegni <mark>d&#x27;invalidità</mark>: la riforma",)
+    (hit,) = (await abroad.search(asked("the pension"))).hits
+    assert hit.highlights.subject == (
+        "Pensions: <mark>the</mark> WHO and <mark>the</mark> Treasury disagree",
+    )
+
+
+async def test_a_search_in_french_marks_each_note_in_its_own_way(abroad: Index) -> None:
+    hits = {hit.post: hit for hit in (await abroad.search(asked("la rente"))).hits}
+    assert set(hits) == {"bruxelles"}, "in German « la » would be a word"
+    hits = {hit.post: hit for hit in (await abroad.search(asked("rente"))).hits}
+    assert "<mark>rentes</mark>" in hits["bruxelles"].highlights.subject[0]
+    assert hits["berlin"].highlights.subject == ()
+    assert "Die <mark>Rente</mark> steigt" in hits["berlin"].highlights.body[0]
+
+
+async def test_facets_and_totals_count_all_languages_together(abroad: Index) -> None:
+    page = await abroad.search(asked("rente"))
+    counted = {count.value: count.count for count in page.facets["country"]}
+    assert (page.total, counted) == (2, {"DE": 1, "BE": 1})
+    page = await abroad.search(asked("xylophon renten OU rentes"))
+    assert (page.relaxed, set(keys(page))) == (True, {"RENTENPAKET", "RENTES"})
+
+
+async def test_what_is_hidden_in_another_language_is_not_found_there_either(index: Index) -> None:
+    body = "The minister resigned. The pensions bill passed."
+    secret = MarkedSpan(field="body", start=0, end=22, mark="diffusion_restreinte")
+    note = a_note(subject="Report", body=body, language="en", marked_spans=[secret])
+    await index.apply([a_classified_note(note)])
+    await index.refresh()
+    for typed, everybody in (("minister", 0), ("pensions", 1)):
+        assert (await index.search(asked(typed))).total == everybody
+        (hit,) = (await index.search(asked(typed, reader=CLEARED))).hits
+        assert f"<mark>{typed}</mark>" in hit.highlights.body[0]
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        ({"language": ["de", "it"]}, {"RENTENPAKET", "INVALIDITA"}),
+        ({"language": ["ger"]}, {"RENTENPAKET"}),
+        ({"language_not": ["fr", "zh"]}, {"WHITEPAPER", "RENTENPAKET", "JUBILACION", "INVALIDITA"}),
+        ({"language": ["pt"]}, set()),
+    ],
+)
+async def test_a_reader_filters_by_language(
+    abroad: Index, filters: dict[str, Any], wanted: set[str]
+) -> None:
+    assert await found(abroad, **filters) == wanted
+
+
+async def test_the_languages_of_what_is_found_are_counted(abroad: Index) -> None:
+    page = await abroad.search(asked("rente", language=["de"]))
+    assert {count.value: count.count for count in page.facets["language"]} == {"de": 1, "fr": 1}
+    assert [hit.language for hit in page.hits] == ["de"]
+
+
+async def test_a_note_that_is_rectified_in_another_language_changes_its_words(
+    index: Index,
+) -> None:
+    french = a_note(subject="Les retraites", body="Un texte.")
+    english = a_note(subject="Retirement", body="A text.", language="en")
+    for revision, note in enumerate((french, english, french), start=1):
+        await index.apply([a_classified_note(note, revision=revision)])
+        await index.refresh()
+        found = [
+            (await index.search(asked(typed))).total
+            for typed in ("retraite", "retirement", "retirements")
+        ]
+        assert found == ([1, 0, 0] if note is french else [0, 1, 0])
+        kept = await index.get(note.id)
+        assert kept is not None
+        assert (kept.note.subject, kept.note.body) == (note.subject, note.body)
 
 
 # Filters and facets
@@ -773,8 +914,11 @@ SAME = [
     "", "retraites", "travail", "irlandaise", "polonais", "l'accord", "santé OU travail -Suède",
     '"assurance chômage"', "assurance-maladie", "cantine pandémie", "âge départ ans", "1,5", "NHS",
     "R&D", "script", "2025", "GEN-2025-OMS", "« modèle québécois »", "québécoise", "œuvre", "退",
+    "rente", "the who", "sur", "mes -sur", "l'assegno", "don't", "养老金", "reforma OU réforme",
 ]  # fmt: skip
-VOCABULARY = sorted({word for row in ROWS for word in f"{row.subject} {row.body}".split()})
+VOCABULARY = sorted(
+    {word for row in (*ROWS, *ABROAD) for word in f"{row.subject} {row.body}".split()}
+)
 
 
 @pytest.mark.live
@@ -788,7 +932,13 @@ VOCABULARY = sorted({word for row in ROWS for word in f"{row.subject} {row.body}
         st.text(max_size=8),
     ),
     filters=st.sampled_from(
-        [{}, {"theme": ["sante"]}, {"country": ["DE"], "year": [2026]}, {"genre_not": ["note"]}]
+        [
+            {},
+            {"theme": ["sante"]},
+            {"country": ["DE"], "year": [2026]},
+            {"genre_not": ["note"]},
+            {"language_not": ["fr"]},
+        ]
     ),
 )
 @settings(max_examples=150)
@@ -811,7 +961,7 @@ def replace_score(hit: Any) -> Any:
 @pytest.fixture
 async def both(tmp_path: Path, engine: Callable[[str], str]) -> AsyncIterator[tuple[Index, Index]]:
     """The same corpus on both engines."""
-    notes = corpus()
+    notes = corpus([*ROWS, *ABROAD])
     async with (
         on_tantivy(tmp_path / "index") as embedded,
         on_elasticsearch(engine("ELASTICSEARCH")) as elastic,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.events import CorrectionTags, Kind
 from services.search.pages import CONTENT_SECURITY_POLICY, STATIC
 from services.search.search_page import only_marks
+from tests.builders import a_note
 from tests.pages.html import Page, check, read
 from tests.search import corpus
 from tests.search.site import Site
@@ -188,6 +189,35 @@ async def test_the_text_on_the_page_is_the_text_of_the_note(site: Site) -> None:
         found = await page(site, f"/notes/{event.note_id}")
         body = found.one("section", "text").plain
         assert "".join(event.note.body.split()) in "".join(body.split())
+
+
+async def test_a_note_in_english_says_so_and_is_read_out_in_english(site: Site) -> None:
+    english = corpus.tagged(
+        a_note(
+            post="londres", reference="LON-2026-0900", subject="Pension reform",
+            body="The pensions bill passed.", language="eng",
+        ),
+        minutes=50,
+    )  # fmt: skip
+    await site.take(english)
+    found = await page(site, f"/notes/{english.note_id}")
+    assert "Langueanglais" in [one.text.strip() for one in found.all("div")]
+    spoken = [one.name for one in found.elements if one.attributes.get("lang") == "en"]
+    assert spoken == ["h1", "p"]
+    assert "Cette note est en anglais" in found.one("main").text
+    found = await page(site, "/?q=bill")
+    assert "en anglais" in found.one("article").text
+    assert [one.name for one in found.elements if one.attributes.get("lang") == "en"] == ["a", "p"]
+    assert "Langue" in [one.text for one in found.all("legend")]
+    found = await page(site, "/?language.not=en")
+    assert "sauf en anglais" in found.one("main").text
+    assert english.note.subject not in found.one("main").text
+
+
+async def test_a_french_note_says_nothing_of_its_language(site: Site) -> None:
+    found = await page(site, f"/notes/{corpus.RETRAITES.note_id}")
+    assert "Langue" not in [one.text for one in found.all("dt")]
+    assert "Langue" not in [one.text for one in (await page(site, "/")).all("legend")]
 
 
 async def test_a_note_shows_its_journey(empty_site: Site) -> None:

@@ -4,7 +4,9 @@ import json
 import unicodedata
 from pathlib import Path
 
+import pycountry
 import pytest
+from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -154,6 +156,17 @@ def test_a_query_cannot_be_built_without_a_reader() -> None:
 def test_bare_subtheme_codes_are_unique() -> None:
     bare = [code.partition(".")[2] for code in vocabulary.subthemes()]
     assert len(bare) == len(set(bare)) == 34
+
+
+def test_languages_have_the_codes_of_iso_639_and_the_names_of_cldr() -> None:
+    names = Locale("fr").languages
+    for code, name in vocabulary.languages().items():
+        assert name == names[code]
+        known = pycountry.languages.get(alpha_2=code)
+        three = {known.alpha_3, getattr(known, "bibliographic", known.alpha_3)}
+        assert {vocabulary.language_code(other) for other in three} == {code}
+    assert vocabulary.language_code("nn") == "no"
+    assert vocabulary.language_code("cy") == "cy"
 
 
 def test_every_post_covers_known_countries() -> None:

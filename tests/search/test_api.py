@@ -66,7 +66,9 @@ async def test_a_search_answers_exactly_what_the_contract_shows(site: Site) -> N
         "self": f"/api/v1/notes/{hit['id']}",
         "trace": f"/api/v1/notes/{hit['id']}/trace",
     }
-    assert set(page["facets"]) == {"theme", "subtheme", "country", "post", "genre", "year"}
+    assert set(page["facets"]) == {
+        "theme", "subtheme", "country", "post", "genre", "language", "year",
+    }  # fmt: skip
     assert page["facets"]["theme"] == [{"value": "protection_sociale", "count": 1}]
 
 

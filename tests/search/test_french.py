@@ -49,14 +49,17 @@ def test_a_search_is_described_by_all_that_it_asks() -> None:
         country_any=("FR",),
         post=("berlin",),
         genre=("breve",),
+        language=("eng",),
         year=(2026,),
         theme_not=("travail",),
         country_not=("IT",),
+        language_not=("cy",),
         received_from=date(2026, 3, 4),
     )
     assert french.described(query) == (
         f"«{NBSP}grève{NBSP}», Santé, Hôpital et offre de soins, Allemagne, "
-        "France (sujet ou mention), Poste de Berlin, Brève, 2026, sauf Travail, sauf Italie, "
+        "France (sujet ou mention), Poste de Berlin, Brève, en anglais, 2026, sauf Travail, "
+        "sauf Italie, sauf en cy, "
         "note reçue à partir du 4 mars 2026"
     )
     assert french.described(Query(reader=PUBLIC)) == ""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.query import MAX_CHOICES, MAX_WORDS, PUBLIC, Query, Sort
-from schemas.vocabulary import Genre, countries, genres, posts, subthemes, themes
+from schemas.vocabulary import Genre, countries, genres, languages, posts, subthemes, themes
 from services.search.parameters import (
     PARAMETERS,
     WrongParameters,
@@ -46,6 +46,8 @@ def queries(draw: Any) -> Query:
         post_not=draw(some(posts())),
         genre=draw(some(map(Genre, genres()))),
         genre_not=draw(some(map(Genre, genres()))),
+        language=draw(some(languages())),
+        language_not=draw(some(languages())),
         year=draw(st.lists(st.integers(1000, 2999), max_size=3, unique=True).map(tuple)),
         date_from=written[0],
         date_to=written[1],
@@ -105,6 +107,7 @@ def test_a_bare_sub_theme_is_written_with_its_theme() -> None:
         ([("country.not", "Allemagne")], "country.not", "code de pays"),
         ([("post", "paris")], "post", "berlin"),
         ([("genre", "lettre")], "genre", "note_diplomatique"),
+        ([("language", "English")], "language", "(par exemple en)"),
         ([("year", "26")], "year", "quatre chiffres"),
         ([("year", "٢٠٢٦")], "year", "quatre chiffres"),
         ([("from", "04/03/2026")], "from", "AAAA-MM-JJ"),

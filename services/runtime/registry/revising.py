@@ -43,7 +43,12 @@ def revised(kept: NoteEvent, sent: RevisionSubmission) -> NoteEvent:
 
 
 def completed(note: Note, defaulted: frozenset[str], kept: Note) -> Note:
-    """The note with the kept values of the fields that its sender only guessed."""
+    """The note with the kept values of the fields that its sender only guessed.
+
+    The language found in a new text is that text's own.
+    """
+    if (note.subject, note.body) != (kept.subject, kept.body):
+        defaulted -= {"language"}
     return note.model_copy(update={name: getattr(kept, name) for name in defaulted})
 
 

@@ -21,7 +21,7 @@ from schemas.answers import FacetCount, Hit
 from schemas.events import ClassifiedNote
 from schemas.query import Query
 
-FACETS = ("theme", "subtheme", "country", "post", "genre", "year")
+FACETS = ("theme", "subtheme", "country", "post", "genre", "language", "year")
 CURSOR_MINUTES = 10
 SNIPPET = 200
 """Characters of one highlighted fragment of a body, marks not counted."""

@@ -17,6 +17,7 @@ from schemas.query import Query, Sort
 from services.runtime import tls
 from services.runtime.errors import Misconfigured
 from services.runtime.settings import Settings
+from services.search.document import OTHER_FIELDS
 from services.search.index import (
     CURSOR_MINUTES,
     SNIPPET,
@@ -26,9 +27,9 @@ from services.search.index import (
     Page,
     Rejected,
 )
-from services.search.index.analysis import says_something
+from services.search.index.analysis import FRENCH, OTHER
 from services.search.index.cursor import Place, decode, encode, order_of
-from services.search.index.elastic_bulk import delete_all, whole, write_in_turn
+from services.search.index.elastic_bulk import TEXTS, delete_all, whole, write_in_turn
 from services.search.index.elastic_errors import REFUSED, translated
 from services.search.index.elastic_purge import purge
 from services.search.index.elastic_query import NOTES_IN_FORCE, search_body
@@ -36,7 +37,7 @@ from services.search.index.elastic_rebuild import ElasticRebuilding, begin
 from services.search.index.elastic_setup import Names, ensure_index, reason
 from services.search.index.facets import FACET_FIELDS, counts
 from services.search.index.highlight import tidy
-from services.search.words import Words, parse
+from services.search.index.wanted import Wanted, wanted
 
 SEARCH_SECONDS = 10
 PURGE_SECONDS = 3600
@@ -123,22 +124,22 @@ class ElasticIndex:
 
     async def search(self, query: Query) -> Page:
         """The page that the query asks for. Raises CursorExpired, CursorInvalid."""
-        words = parse(query.words).keeping(says_something)
-        order = order_of(query, words)
+        asked = wanted(query.words)
+        order = order_of(query, asked.french)
         place = decode(query, order)
         async with translated():
             if place is not None:
-                return await self._page(query, words, order, place, relaxed=place.relaxed)
-            first = await self._page(query, words, order, None, relaxed=False)
-            if first.total or not words.relaxable:
+                return await self._page(query, asked, order, place, relaxed=place.relaxed)
+            first = await self._page(query, asked, order, None, relaxed=False)
+            if first.total or not asked.relaxable:
                 return first
-            relaxed = await self._page(query, words, order, None, relaxed=True)
+            relaxed = await self._page(query, asked, order, None, relaxed=True)
             return relaxed if relaxed.total else first
 
     async def stamp(self, query: Query) -> str:
         """A short text that becomes another when the hits of the query's first page do."""
-        words = parse(query.words).keeping(says_something)
-        body = search_body(query, words, order_of(query, words), None, relaxed=False)
+        asked = wanted(query.words)
+        body = search_body(query, asked, order_of(query, asked.french), None, relaxed=False)
         for part in ("aggs", "highlight"):
             body.pop(part, None)
         body |= {"size": query.size, "_source": False, "version": True, "track_total_hits": False}
@@ -162,7 +163,7 @@ class ElasticIndex:
                 found = await self._client.get(
                     index=alias,
                     id=str(note_id),
-                    source_includes=["event", "subject", "body"],
+                    source_includes=["event", *TEXTS],
                 )
             except NotFoundError as error:
                 if isinstance(error.body, dict) and "found" in error.body:
@@ -191,9 +192,9 @@ class ElasticIndex:
         return await begin(self._client, self._names, self._replicas)
 
     async def _page(
-        self, query: Query, words: Words, order: Sort, place: Place | None, *, relaxed: bool
+        self, query: Query, asked: Wanted, order: Sort, place: Place | None, *, relaxed: bool
     ) -> Page:
-        body = search_body(query, words, order, place, relaxed=relaxed)
+        body = search_body(query, asked, order, place, relaxed=relaxed)
         snapshot = None
         if order is Sort.RELEVANCE:
             snapshot = place.snapshot if place else await self._point_in_time()
@@ -226,11 +227,11 @@ class ElasticIndex:
 
     async def _asked(self, body: dict[str, Any], place: Place | None) -> dict[str, Any]:
         # The client calls the body's parts by the same names, but without leading underscores.
-        asked: dict[str, Any] = {name.lstrip("_"): part for name, part in body.items()}
+        request: dict[str, Any] = {name.lstrip("_"): part for name, part in body.items()}
         if "pit" not in body:
-            asked["index"] = self._names.read
+            request["index"] = self._names.read
         try:
-            answer = await self._client.search(**asked)
+            answer = await self._client.search(**request)
         except ApiError as error:
             if place is not None and error.status_code == _BAD_REQUEST:
                 raise CursorInvalid(reason(error)) from None
@@ -282,9 +283,17 @@ def _access(settings: Settings) -> dict[str, Any]:
 def _hit(hit: dict[str, Any]) -> Hit:
     marked = hit.get("highlight", {})
     highlights = Highlights(
-        subject=tuple(tidy(whole_line) for whole_line in marked.get("subject", ())),
-        body=tuple(tidy(fragment, SNIPPET) for fragment in marked.get("body", ())),
+        subject=_tidied(marked, "subject", None), body=_tidied(marked, "body", SNIPPET)
     )
     return Hit.model_validate(
         hit["_source"]["hit"] | {"score": hit.get("_score"), "highlights": highlights}
+    )
+
+
+def _tidied(marked: dict[str, list[str]], name: str, size: int | None) -> tuple[str, ...]:
+    """The fragments of a text in our form; it stands in one of two fields."""
+    return tuple(
+        tidy(fragment, size, chain=chain)
+        for field, chain in ((name, FRENCH), (OTHER_FIELDS[name], OTHER))
+        for fragment in marked.get(field, ())
     )

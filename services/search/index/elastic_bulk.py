@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from schemas.events import ClassifiedNote
 from services.runtime.errors import Unavailable
-from services.search.document import VIEWS, WHOLE, documents, other_views
+from services.search.document import OTHER_FIELDS, VIEWS, WHOLE, documents, other_views
 from services.search.index import Applied, Rejected
 
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -33,6 +33,9 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
 """Five tries take 3 s on average and 5 s at most: a short squeeze passes unseen, a long one is for
 the caller, who keeps the order and waits longer."""
+
+TEXTS = (*OTHER_FIELDS, *OTHER_FIELDS.values())
+"""Fields of a document that have a note's text: two of these four."""
 
 _CONFLICT = 409
 _NOT_FOUND = 404
@@ -195,16 +198,17 @@ def slim(made: dict[str, Any]) -> dict[str, Any]:
     """
     if made["view"] != WHOLE:
         return {name: value for name, value in made.items() if name != "event"}
-    if "body" not in made:
+    if not any(name in made for name in TEXTS):
         return made
-    note = {k: v for k, v in made["event"]["note"].items() if k not in ("subject", "body")}
+    note = {k: v for k, v in made["event"]["note"].items() if k not in OTHER_FIELDS}
     return made | {"event": made["event"] | {"note": note}}
 
 
 def whole(source: dict[str, Any]) -> dict[str, Any]:
     """The event of a stored document, with its text back in."""
     event: dict[str, Any] = source["event"]
-    text = {name: source[name] for name in ("subject", "body") if name in source}
+    fields = ((name, field) for name, other in OTHER_FIELDS.items() for field in (name, other))
+    text = {name: source[field] for name, field in fields if field in source}
     return event | {"note": event["note"] | text}
 
 

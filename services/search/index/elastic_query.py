@@ -5,20 +5,30 @@ from typing import Any
 
 from schemas.marks import audience_of
 from schemas.query import Query, Reader, Sort
+from schemas.vocabulary import FRENCH
 from services.search.data import boost
-from services.search.document import DAY_US, WHOLE, midnight_us
+from services.search.document import DAY_US, OTHER_FIELDS, WHOLE, midnight_us
 from services.search.index import FRAGMENTS, SNIPPET
 from services.search.index.cursor import Place
 from services.search.index.facets import FACET_FIELDS, MAX_VALUES, chosen, excluded
 from services.search.index.highlight import CLOSE, OPEN
-from services.search.words import Term, Words
+from services.search.index.wanted import Wanted
+from services.search.words import Words
 
 _STEMMED = [
     f"subject^{boost('subject')}",
     f"body^{boost('body')}",
     f"reference.parts^{boost('reference')}",
 ]
-_EXACT = [f"{field}.exact^{boost(field) * boost('exact'):.3f}" for field in ("subject", "body")]
+_EXACT = [f"{field}.exact^{boost(field) * boost('exact'):.3f}" for field in OTHER_FIELDS]
+# The form found is always the one typed.
+_OTHER = [
+    *(
+        f"{other}^{boost(field) * (1 + boost('exact')):.3f}"
+        for field, other in OTHER_FIELDS.items()
+    ),
+    f"reference.parts^{boost('reference')}",
+]
 _SORTS: dict[Sort, list[dict[str, str]]] = {
     Sort.RELEVANCE: [{"_score": "desc"}, {"id": "desc"}],
     Sort.DATE: [{"date": "desc"}, {"id": "desc"}],
@@ -28,7 +38,7 @@ Clause = dict[str, Any]
 
 
 def search_body(
-    query: Query, words: Words, order: Sort, place: Place | None, *, relaxed: bool
+    query: Query, asked: Wanted, order: Sort, place: Place | None, *, relaxed: bool
 ) -> dict[str, Any]:
     """The request for one page of hits with all facets and the exact total.
 
@@ -42,7 +52,7 @@ def search_body(
         "query": {
             "bool": {
                 "filter": [*rights(query.reader), *_filters(query)],
-                **_words(words, relaxed),
+                "must": _words(asked, relaxed),
             }
         },
         "post_filter": {"bool": {"filter": list(by_facet.values())}},
@@ -52,7 +62,7 @@ def search_body(
         "track_total_hits": True,
         "_source": ["hit"],
     }
-    if words.all_of:
+    if asked.french.all_of:
         body["highlight"] = _HIGHLIGHT
     if place is not None:
         body["search_after"] = [place.value, place.id]
@@ -73,28 +83,46 @@ IN_FORCE: Clause = {"term": {"withdrawn": False}}
 NOTES_IN_FORCE: Clause = {"bool": {"filter": [IN_FORCE, {"term": {"view": WHOLE}}]}}
 """Of each of these its whole document."""
 
+_IN_FRENCH: Clause = {"term": {"language": FRENCH}}
+
 _HIGHLIGHT: dict[str, Any] = {
     "encoder": "html",
     "pre_tags": [OPEN],
     "post_tags": [CLOSE],
     "fields": {
-        "subject": {"number_of_fragments": 0},
-        "body": {"number_of_fragments": FRAGMENTS, "fragment_size": SNIPPET, "order": "none"},
+        field: shown
+        for name, shown in (
+            ("subject", {"number_of_fragments": 0}),
+            (
+                "body",
+                {"number_of_fragments": FRAGMENTS, "fragment_size": SNIPPET, "order": "none"},
+            ),
+        )
+        for field in (name, OTHER_FIELDS[name])
     },
 }
 
 
-def _words(words: Words, relaxed: bool) -> dict[str, Any]:
-    clauses = [_either([_term(term) for term in clause]) for clause in words.all_of]
+def _words(asked: Wanted, relaxed: bool) -> list[Clause]:
+    """Each note is asked in its own language, so that an exclusion holds for it too."""
+    if not asked.anything:
+        return []
+    french = _matching(asked.french, _STEMMED, relaxed)
+    french["filter"] = [_IN_FRENCH]
+    french["should"] = [_in_a_row(term.text, _EXACT) for term in asked.french.wanted]
+    other = _matching(asked.other, _OTHER, relaxed)
+    other["must_not"].append(_IN_FRENCH)
+    return [_either([{"bool": french}, {"bool": other}])]
+
+
+def _matching(words: Words, fields: Sequence[str], relaxed: bool) -> dict[str, Any]:
+    clauses = [
+        _either([_in_a_row(term.text, fields) for term in clause]) for clause in words.all_of
+    ]
     return {
-        "must": [_either(clauses)] if relaxed else clauses,
-        "must_not": [_term(term) for term in words.none_of],
-        "should": [_in_a_row(term.text, _EXACT) for term in words.wanted],
+        "must": [_either(clauses)] if relaxed and clauses else clauses,
+        "must_not": [_in_a_row(term.text, fields) for term in words.none_of],
     }
-
-
-def _term(term: Term) -> Clause:
-    return _in_a_row(term.text, _STEMMED)
 
 
 def _in_a_row(text: str, fields: Sequence[str]) -> Clause:

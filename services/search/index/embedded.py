@@ -30,7 +30,6 @@ from services.search.index import (
 )
 from services.search.index import embedded_purge as purging
 from services.search.index import embedded_query as ask
-from services.search.index.analysis import says_something
 from services.search.index.cursor import decode, order_of
 from services.search.index.embedded_folder import (
     exchange,
@@ -42,7 +41,7 @@ from services.search.index.embedded_folder import (
 )
 from services.search.index.embedded_pages import Pages, addresses_of, numbers, total_of
 from services.search.index.embedded_schema import TIE, tantivy_document, tie_of
-from services.search.words import parse
+from services.search.index.wanted import wanted
 
 VIEW_SECONDS = 0.5
 """How old the state that searches see may get: half of the second that the port allows. It also
@@ -329,19 +328,20 @@ class TantivyIndex:
         return total_of(searcher.search(ask.notes_in_force(), limit=1))
 
     def _search(self, query: Query) -> Page:
-        words = parse(query.words).keeping(says_something)
-        order = order_of(query, words)
+        asked = wanted(query.words)
+        order = order_of(query, asked.french)
         place = decode(query, order)
         view = self._view(place.snapshot) if place and place.snapshot else self._view()
-        page = Pages(view.searcher, view.name, query, words, order).page(place)
+        page = Pages(view.searcher, view.name, query, asked, order).page(place)
         if page.next is not None and order is Sort.RELEVANCE:
             self._lend(view)
         return page
 
     def _stamp(self, query: Query) -> str:
-        words = parse(query.words).keeping(says_something)
+        asked = wanted(query.words)
         view = self._view()
-        return Pages(view.searcher, view.name, query, words, order_of(query, words)).stamp()
+        order = order_of(query, asked.french)
+        return Pages(view.searcher, view.name, query, asked, order).stamp()
 
     def _view(self, name: str | None = None, *, fresh: bool = False) -> _View:
         """A state to search in: the one that a cursor names, else the current one."""

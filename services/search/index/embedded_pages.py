@@ -1,6 +1,6 @@
 """The pages of one search in one state of the embedded index: hits in order, facets, marks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -11,13 +11,14 @@ from pydantic_core import from_json
 
 from schemas.answers import FacetCount, Highlights, Hit
 from schemas.query import Query, Sort
+from schemas.vocabulary import FRENCH, language_code
 from services.search.index import CursorInvalid, Page
 from services.search.index import embedded_query as ask
 from services.search.index.cursor import Place, encode
 from services.search.index.embedded_schema import TIE, tie_of
 from services.search.index.facets import FACET_FIELDS, MAX_VALUES, counts
 from services.search.index.highlight import Marker
-from services.search.words import Words
+from services.search.index.wanted import Wanted
 
 DEEPEST = 1_000_000
 """Hits by relevance that can be paged through: tantivy keeps a page's predecessors in memory."""
@@ -36,7 +37,7 @@ class Pages:
     searcher: tantivy.Searcher
     view: str
     query: Query
-    words: Words
+    asked: Wanted
     order: Sort
 
     def page(self, place: Place | None) -> Page:
@@ -44,14 +45,14 @@ class Pages:
         if place is not None:
             return self._made(place, relaxed=place.relaxed)
         first = self._made(None, relaxed=False)
-        if first.total or not self.words.relaxable:
+        if first.total or not self.asked.relaxable:
             return first
         relaxed = self._made(None, relaxed=True)
         return relaxed if relaxed.total else first
 
     def stamp(self) -> str:
         """A text that becomes another when the ids or versions of the first page do."""
-        everything = ask.build(self.query, self.words, relaxed=False).without()
+        everything = ask.build(self.query, self.asked, relaxed=False).without()
         field = _SORT_FIELDS.get(self.order, _SORT_FIELDS[Sort.RECEIVED])
         there = self._sorted(everything, field, self.query.size)
         states = zip(
@@ -62,19 +63,18 @@ class Pages:
         return sha256(repr(list(states)).encode()).hexdigest()
 
     def _made(self, place: Place | None, *, relaxed: bool) -> Page:
-        search = ask.build(self.query, self.words, relaxed=relaxed)
+        search = ask.build(self.query, self.asked, relaxed=relaxed)
         everything = search.without()
         if self.order is Sort.RELEVANCE:
             total, found, following = self._by_relevance(everything, place, relaxed)
         else:
             total, found, following = self._by_number(everything, place, relaxed)
-        wanted = ask.patterns(self.words)
-        marker = Marker(wanted, ask.stem) if wanted else None
+        markers = {french: ask.marker(self.asked, french=french) for french in (True, False)}
         return Page(
             total=total,
             total_is_exact=True,
             relaxed=relaxed,
-            hits=[self._hit(address, score, marker) for address, score in found],
+            hits=[self._hit(address, score, markers) for address, score in found],
             facets=self._facets(search),
             next=encode(self.query, following) if following else None,
         )
@@ -147,13 +147,19 @@ class Pages:
         same = ask.every([matching, ask.equal_to(field, value), *more])
         return addresses_of(self.searcher.search(same, limit=wanted, order_by_field=TIE).hits)
 
-    def _hit(self, address: Address, score: float | None, marker: Marker | None) -> Hit:
+    def _hit(
+        self, address: Address, score: float | None, markers: Mapping[bool, Marker | None]
+    ) -> Hit:
         kept = self.searcher.doc(address)
         hit = Hit.model_validate_json(_UNMARKED + stored(kept, "hit")[1:])
         highlights = hit.highlights
-        if marker is not None:
-            body = from_json(stored(kept, "event"))["note"]["body"]
-            highlights = Highlights(subject=marker.whole(hit.subject), body=marker.fragments(body))
+        if self.asked.french.all_of:
+            note = from_json(stored(kept, "event"))["note"]
+            marker = markers[language_code(note["language"]) == FRENCH]
+            if marker is not None:
+                highlights = Highlights(
+                    subject=marker.whole(hit.subject), body=marker.fragments(note["body"])
+                )
         return hit.model_copy(update={"score": score, "highlights": highlights})
 
     def _id(self, address: Address) -> str:

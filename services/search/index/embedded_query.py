@@ -1,6 +1,6 @@
 """A search as tantivy queries: the reader's rights, the filters, the words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,15 +10,16 @@ from tantivy import Query as Tantivy
 
 from schemas.marks import audience_of
 from schemas.query import Query, Reader
+from schemas.vocabulary import FRENCH as LANGUAGE
 from services.search.data import boost
-from services.search.document import DAY_US, WHOLE, midnight_us
-from services.search.index.analysis import STOP_WORDS, forms, words
+from services.search.document import DAY_US, OTHER_FIELDS, WHOLE, midnight_us
+from services.search.index.analysis import FRENCH, OTHER, Chain, forms, words
 from services.search.index.embedded_schema import schema, stemming
 from services.search.index.facets import FACET_FIELDS, chosen, excluded
-from services.search.index.highlight import Pattern
+from services.search.index.highlight import Marker, Pattern, Stem
+from services.search.index.wanted import Wanted
 from services.search.words import Term, Words
 
-_WORDS_FIELDS = ("subject", "body")
 _STEMS_KEPT = 200_000
 """Distinct words whose stems are remembered, as in analysis.py."""
 
@@ -37,11 +38,11 @@ class Search:
         )
 
 
-def build(query: Query, matched: Words, *, relaxed: bool) -> Search:
+def build(query: Query, asked: Wanted, *, relaxed: bool) -> Search:
     """The parts of this query. Each answer goes through `rights` here, and nowhere else."""
     base = [*rights(query.reader), *_filters(query)]
-    if matched.all_of or matched.none_of:
-        base.append(_words(matched, relaxed))
+    if asked.anything:
+        base.append(_words(asked, relaxed))
     return Search(
         base,
         {facet: _any_of(FACET_FIELDS[facet], values) for facet, values in chosen(query).items()},
@@ -88,9 +89,11 @@ def notes_in_force() -> Tantivy:
     return every([in_force(), _is("view", WHOLE)])
 
 
-def patterns(matched: Words) -> list[Pattern]:
-    """What is to be marked in hits: the stems of every term that may be there."""
-    return list(dict.fromkeys(filter(None, (_stems(term) for term in matched.wanted))))
+def marker(asked: Wanted, *, french: bool) -> Marker | None:
+    """What marks hits in French, or in others: the stems of every term that may be there."""
+    tongue, matched = (_FRENCH, asked.french) if french else (_OTHER, asked.other)
+    found = list(dict.fromkeys(filter(None, (tongue.stems(term) for term in matched.wanted))))
+    return Marker(found, tongue.stem, tongue.chain) if found else None
 
 
 class _Stems(dict[str, str]):
@@ -112,40 +115,81 @@ def _analyzer() -> Any:
     return stemming()
 
 
-def _words(matched: Words, relaxed: bool) -> Tantivy:
-    clauses = [_either([_term(term) for term in clause]) for clause in matched.all_of]
-    if relaxed:
+@dataclass(frozen=True, slots=True)
+class _Tongue:
+    """How words are looked for in notes of one kind of language: its fields with their weights."""
+
+    chain: Chain
+    stem: Stem
+    fields: Mapping[str, float]
+    exact: Mapping[str, float]
+
+    def stems(self, term: Term) -> Pattern:
+        """The stems of a term's words in a row, those that say nothing left out."""
+        found = [
+            (place, self.stem(word.folded))
+            for place, word in enumerate(words(term.text, chain=self.chain))
+            if word.folded not in self.chain.stop_words
+        ]
+        return tuple((place - found[0][0], stemmed) for place, stemmed in found)
+
+
+_FRENCH = _Tongue(
+    chain=FRENCH,
+    stem=stem,
+    fields={field: boost(field) for field in OTHER_FIELDS},
+    exact={f"{field}_exact": boost(field) * boost("exact") for field in OTHER_FIELDS},
+)
+_OTHER = _Tongue(
+    chain=OTHER,
+    stem=str,
+    # The form found is always the one typed.
+    fields={other: boost(field) * (1 + boost("exact")) for field, other in OTHER_FIELDS.items()},
+    exact={},
+)
+
+
+def _words(asked: Wanted, relaxed: bool) -> Tantivy:
+    """Each note is asked in its own language, so that an exclusion holds for it too."""
+    french = _is("language", LANGUAGE)
+    return _either(
+        [
+            Tantivy.boolean_query(
+                [(Occur.Must, french), (Occur.Must, _matching(_FRENCH, asked.french, relaxed))]
+            ),
+            Tantivy.boolean_query(
+                [(Occur.MustNot, french), (Occur.Must, _matching(_OTHER, asked.other, relaxed))]
+            ),
+        ]
+    )
+
+
+def _matching(tongue: _Tongue, matched: Words, relaxed: bool) -> Tantivy:
+    clauses = [_either([_term(tongue, term) for term in clause]) for clause in matched.all_of]
+    if relaxed and clauses:
         clauses = [_either(clauses)]
     parts = [(Occur.Must, clause) for clause in clauses or [Tantivy.all_query()]]
-    parts += [(Occur.MustNot, _term(term)) for term in matched.none_of]
-    parts += [(Occur.Should, _exact(term)) for term in matched.wanted]
+    parts += [(Occur.MustNot, _term(tongue, term)) for term in matched.none_of]
+    if tongue.exact:
+        parts += [(Occur.Should, _exact(tongue, term)) for term in matched.wanted]
     return Tantivy.boolean_query(parts)
 
 
-def _term(term: Term) -> Tantivy:
+def _term(tongue: _Tongue, term: Term) -> Tantivy:
     """A word or phrase in any field, by its stems; in the reference by its parts as they are."""
-    stems = _stems(term)
-    ways = [_boosted(_in_a_row(field, stems), field) for field in _WORDS_FIELDS]
+    stems = tongue.stems(term)
+    ways = [_boosted(_in_a_row(field, stems), weight) for field, weight in tongue.fields.items()]
     parts = tuple(enumerate(word.folded for word in words(term.text)))
-    return _best([*ways, _boosted(_in_a_row("reference", parts), "reference")])
-
-
-def _exact(term: Term) -> Tantivy:
-    parts = tuple(enumerate(forms(term.text)[0].split()))
-    ways = [
-        Tantivy.boost_query(_in_a_row(f"{field}_exact", parts), boost(field) * boost("exact"))
-        for field in _WORDS_FIELDS
-    ]
+    if parts:
+        ways.append(_boosted(_in_a_row("reference", parts), boost("reference")))
     return _best(ways)
 
 
-def _stems(term: Term) -> Pattern:
-    found = [
-        (place, stem(word.folded))
-        for place, word in enumerate(words(term.text))
-        if word.folded not in STOP_WORDS
-    ]
-    return tuple((place - found[0][0], stemmed) for place, stemmed in found)
+def _exact(tongue: _Tongue, term: Term) -> Tantivy:
+    parts = tuple(enumerate(forms(term.text)[0].split()))
+    return _best(
+        [_boosted(_in_a_row(field, parts), weight) for field, weight in tongue.exact.items()]
+    )
 
 
 def _in_a_row(field: str, parts: Pattern) -> Tantivy:
@@ -154,8 +198,8 @@ def _in_a_row(field: str, parts: Pattern) -> Tantivy:
     return Tantivy.phrase_query(schema(), field, list(parts))
 
 
-def _boosted(query: Tantivy, name: str) -> Tantivy:
-    return Tantivy.boost_query(query, boost(name))
+def _boosted(query: Tantivy, weight: float) -> Tantivy:
+    return Tantivy.boost_query(query, weight)
 
 
 def _best(ways: Sequence[Tantivy]) -> Tantivy:

@@ -10,7 +10,7 @@ import tantivy
 from pydantic_core import to_json
 
 from services.search.data import field_kinds
-from services.search.index.analysis import STOP_WORDS, forms
+from services.search.index.analysis import OTHER, STOP_WORDS, forms
 
 TIE = "tie"
 """The leading bits of the id as a number: tantivy sorts by numbers only, and the order of these is
@@ -76,6 +76,7 @@ _ADD: dict[str, Callable[[tantivy.SchemaBuilder, str], object]] = {
     "day": lambda builder, name: builder.add_integer_field(name, indexed=True, fast=True),
     "boolean": lambda builder, name: builder.add_boolean_field(name, indexed=True),
     "words": _add_words,
+    "other_words": lambda builder, name: builder.add_text_field(name, tokenizer_name=_EXACT),
     "reference": lambda builder, name: builder.add_text_field(name, tokenizer_name=_EXACT),
     "stored": lambda builder, name: builder.add_bytes_field(name, stored=True),
 }
@@ -102,6 +103,7 @@ _PUT: dict[str, Callable[[tantivy.Document, str, Any], object]] = {
     "day": lambda made, name, value: made.add_integer(name, date.fromisoformat(value).toordinal()),
     "boolean": lambda made, name, value: made.add_boolean(name, value),
     "words": _put_words,
+    "other_words": lambda made, name, value: made.add_text(name, forms(value, OTHER)[1]),
     "reference": lambda made, name, value: made.add_text(name, forms(value)[1]),
     "stored": lambda made, name, value: made.add_bytes(name, to_json(value)),
 }

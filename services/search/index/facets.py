@@ -11,6 +11,7 @@ FACET_FIELDS = {
     "country": "countries_about",
     "post": "post",
     "genre": "genre",
+    "language": "language",
     "year": "year",
 }
 MAX_VALUES = 400
@@ -25,6 +26,7 @@ def chosen(query: Query) -> dict[str, Sequence[str | int]]:
         "country": query.country,
         "post": query.post,
         "genre": [genre.value for genre in query.genre],
+        "language": query.language,
         "year": query.year,
     }
     return {facet: wanted for facet, wanted in values.items() if wanted}
@@ -38,6 +40,7 @@ def excluded(query: Query) -> dict[str, Sequence[str]]:
         "countries_about": query.country_not,
         "post": query.post_not,
         "genre": [genre.value for genre in query.genre_not],
+        "language": query.language_not,
     }
     return {field: unwanted for field, unwanted in values.items() if unwanted}
 

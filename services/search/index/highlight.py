@@ -9,8 +9,10 @@ from itertools import accumulate, islice
 
 from services.search.index import FRAGMENTS, SNIPPET
 from services.search.index.analysis import (
+    FRENCH,
     LONGEST_KEPT,
     PIECES_KEPT,
+    Chain,
     article_length,
     folded_form,
     pieces_of,
@@ -43,11 +45,12 @@ class Match:
 class Marker:
     """Marks the passages of texts that match any of the patterns: one for the hits of a page."""
 
-    def __init__(self, patterns: Sequence[Pattern], stem: Stem) -> None:
-        """`stem` gives the stem of a folded word, as in the patterns."""
+    def __init__(self, patterns: Sequence[Pattern], stem: Stem, chain: Chain = FRENCH) -> None:
+        """`stem` gives the stem of a folded word, as in the patterns; `chain` makes the words."""
         self._patterns = patterns
         self._stem = stem
-        self._known = _known(stem)
+        self._chain = chain
+        self._known = _known(stem, chain)
         self._by_first: dict[str, list[int]] = {}
         for number, pattern in enumerate(patterns):
             self._by_first.setdefault(pattern[0][1], []).append(number)
@@ -102,7 +105,7 @@ class Marker:
         if len(pattern) == 1:
             return start + length
         last, _ = pattern[-1]
-        row = list(islice(words(text, start), last + 1))
+        row = list(islice(words(text, start, chain=self._chain), last + 1))
         if len(row) <= last or any(self._stem(row[at].folded) != stem for at, stem in pattern):
             return None
         return row[last].end
@@ -116,8 +119,9 @@ class _Known:
     """The pieces of text seen, by the stems of their words: a page's hits, and those of the next
     search, consist nearly all of pieces that were seen before."""
 
-    def __init__(self, stem: Stem) -> None:
+    def __init__(self, stem: Stem, chain: Chain) -> None:
         self._stem = stem
+        self._chain = chain
         self._seen = _Seen()
 
     def places(self, pieces: set[str], stems: Iterable[str]) -> dict[str, dict[str, Places]]:
@@ -143,8 +147,9 @@ class _Known:
 
     def _read(self, piece: str) -> dict[str, Places]:
         found: dict[str, list[tuple[int, int]]] = {}
-        for written, offset in words_as_written(piece):
-            found.setdefault(self._stem(folded_form(written)), []).append((offset, len(written)))
+        for written, offset in words_as_written(piece, self._chain):
+            stem = self._stem(folded_form(written, self._chain))
+            found.setdefault(stem, []).append((offset, len(written)))
         return {stem: tuple(places) for stem, places in found.items()}
 
 
@@ -157,11 +162,11 @@ class _Seen:
 
 
 @cache
-def _known(stem: Stem) -> _Known:
-    return _Known(stem)
+def _known(stem: Stem, chain: Chain) -> _Known:
+    return _Known(stem, chain)
 
 
-def tidy(fragment: str, size: int | None = None) -> str:
+def tidy(fragment: str, size: int | None = None, *, chain: Chain = FRENCH) -> str:
     """An engine's fragment in the form of our own: elided articles outside the marks, one way of
     escaping, and no more than `size` characters of text."""
     pieces = []
@@ -173,7 +178,7 @@ def tidy(fragment: str, size: int | None = None) -> str:
             continue
         text = unescape(part)[:left]
         left -= len(text)
-        article = article_length(text) if inside else 0
+        article = article_length(text, chain) if inside else 0
         pieces.append(escape(text[:article]) + _mark(text[article:], inside))
     return "".join(pieces)
 

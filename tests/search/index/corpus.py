@@ -1,5 +1,6 @@
 """A small press review of our own: eighteen notes that readers look for in the index's tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -150,7 +151,44 @@ def reference(row: Row) -> str:
     return f"{row.post[:3].upper()}-{row.day.year}-{row.key}"
 
 
-def corpus() -> list[ClassifiedNote]:
+ABROAD = (
+    Row(
+        "WHITEPAPER", "londres", date(2026, 4, 1), "Pensions: the WHO and the Treasury disagree",
+        "The Treasury's white paper raises the pension age. Unions don't like it; the South, "
+        "they say, son and daughter alike, pays for the rest.",
+        ("protection_sociale.retraites",), ("GB",), more=(("language", "en"),),
+    ),
+    Row(
+        "RENTENPAKET", "berlin", date(2026, 4, 2), "Rentenpaket: höhere Renten für alle",
+        "Die Rente steigt im Juli. Straßenfest der Gewerkschaften in Köln; die Gratifikation "
+        "bleibt.",
+        ("protection_sociale.retraites",), ("DE",), more=(("language", "deu"),),
+    ),
+    Row(
+        "JUBILACION", "madrid", date(2026, 4, 3), "Jubilación: el mes de la reforma en el sur",
+        "La jubilación anticipada baja un 12,5 %. Los sindicatos del sur protestan.",
+        ("protection_sociale.retraites",), ("ES",), more=(("language", "es"),),
+    ),
+    Row(
+        "INVALIDITA", "rome", date(2026, 4, 4), "Assegni d'invalidità: la riforma",
+        "La riforma dell’assicurazione cambia l'assegno d’invalidità.",
+        ("protection_sociale.handicap",), ("IT",), more=(("language", "it"),),
+    ),
+    Row(
+        "YANGLAO", "pekin", date(2026, 4, 5), "养老金改革：委员会报告",
+        "政府于星期二公布了养老金委员会的报告。",
+        ("protection_sociale.retraites",), ("CN",), more=(("language", "zh"),),
+    ),
+    Row(
+        "RENTES", "bruxelles", date(2026, 4, 6), "Belgique : les rentes d'accident du travail",
+        "La rente est indexée. Le mois de la réforme est fixé ; les gratifications aussi.",
+        ("protection_sociale.at_mp",), ("BE",),
+    ),
+)  # fmt: skip
+"""Notes in other languages than French, and one in French that has words in common with them."""
+
+
+def corpus(rows: Sequence[Row] = ROWS) -> list[ClassifiedNote]:
     """The notes as classify hands them over, received one minute after the other."""
     return [
         a_classified_note(
@@ -169,7 +207,7 @@ def corpus() -> list[ClassifiedNote]:
             received_at=RECEIVED + timedelta(minutes=minute),
             at=RECEIVED + timedelta(minutes=minute),
         )
-        for minute, row in enumerate(ROWS)
+        for minute, row in enumerate(rows)
     ]
 
 

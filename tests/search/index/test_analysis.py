@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from services.search.data import table
 from services.search.index.analysis import (
+    FRENCH,
+    OTHER,
     STOP_WORDS,
+    Chain,
     analysis_settings,
     article_length,
     fold,
@@ -19,6 +22,7 @@ from services.search.index.analysis import (
     words,
 )
 from services.search.index.embedded_query import stem
+from tests.ingest.texts import ABROAD, SUBJECTS
 from tests.search.index.corpus import ROWS
 
 FAMILIES = [
@@ -89,11 +93,34 @@ def test_a_short_word_can_say_something(text: str) -> None:
     assert says_something(text)
 
 
-@given(st.text())
-def test_every_word_stands_where_it_says(text: str) -> None:
-    standing = list(words(text))
-    assert [word.folded for word in standing] == forms(text)[1].split()
-    assert len(forms(text)[0].split()) == len(standing)
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("The pensions' reform isn't the WHO's", "the pensions reform isn t the who s"),
+        ("Rente, Renten, Straße, Übergangsgeld", "rente renten strasse ubergangsgeld"),
+        ("dell’assicurazione d'invalidità", "dell assicurazione d invalidita"),
+        ("Jubilación: 12,5 % más", "jubilacion 12 5 mas"),
+        ("Førtidspension på Åland", "fortidspension pa aland"),
+        ("Пенсионная реформа.Новый", "пенсионная реформа новый"),
+        ("إصلاحًا للتّـقاعد", "إصلاحا للتقاعد"),
+        ("养老金2044年", "养 老 金 2044 年"),
+    ],
+)
+def test_a_text_in_another_language_is_parted_and_folded_and_no_more(text: str, plain: str) -> None:
+    assert forms(text, OTHER)[1] == plain
+
+
+@pytest.mark.parametrize("text", ["sur", "les", "l'", "12"])
+def test_in_another_language_every_word_says_something(text: str) -> None:
+    assert says_something(text, OTHER)
+
+
+@pytest.mark.parametrize("chain", [FRENCH, OTHER], ids=["french", "other"])
+@given(text=st.text())
+def test_every_word_stands_where_it_says(chain: Chain, text: str) -> None:
+    standing = list(words(text, chain=chain))
+    assert [word.folded for word in standing] == forms(text, chain)[1].split()
+    assert len(forms(text, chain)[0].split()) == len(standing)
     ends = [0, *(word.end for word in standing)]
     for word, before in zip(standing, ends, strict=False):
         assert before <= word.start < word.end <= len(text)
@@ -107,7 +134,8 @@ def test_folding_twice_folds_once(text: str) -> None:
 @pytest.mark.parametrize("sign", ["(", "=", "l'", "e\u0301\u0302", "a", "a\u00ad", "a'", "退"])
 def test_a_hostile_text_is_parted_at_once(sign: str) -> None:
     text = sign * (80_000 // len(sign))
-    assert max((len(word) for word in forms(text)[1].split()), default=0) < 25_000
+    for chain in (FRENCH, OTHER):
+        assert max((len(word) for word in forms(text, chain)[1].split()), default=0) < 25_000
 
 
 def test_every_table_of_the_index_says_what_its_values_are_for() -> None:
@@ -157,5 +185,11 @@ async def test_both_engines_make_the_same_words_of_a_text(engine: Callable[[str]
                     index=name, analyzer="valise_exact", text=text
                 )
                 assert [token["token"] for token in answer["tokens"]] == forms(text)[0].split()
+            for text in [*texts, *ABROAD.values(), *(subject for _, subject in SUBJECTS)]:
+                answer = await client.indices.analyze(
+                    index=name, analyzer="valise_other", text=text
+                )
+                theirs = {token["position"]: token["token"] for token in answer["tokens"]}
+                assert theirs == dict(enumerate(forms(text, OTHER)[1].split()))
         finally:
             await client.indices.delete(index=name)

@@ -12,6 +12,7 @@ from schemas.note import MarkedSpan
 from services.runtime.access.rights import HIDDEN
 from services.search.data import field_kinds
 from services.search.document import (
+    OTHER_FIELDS,
     SUMMARY_CHARACTERS,
     documents,
     microseconds,
@@ -24,8 +25,22 @@ from tests.builders import a_classified_note, a_note
 
 def test_a_document_has_exactly_the_fields_of_the_table() -> None:
     (made,) = documents(a_classified_note())
-    assert set(made) == set(field_kinds())
+    assert set(made) == set(field_kinds()) - set(OTHER_FIELDS.values())
     assert json.loads(json.dumps(made)) == made
+
+
+@pytest.mark.parametrize(("stated", "kept"), [("en", "en"), ("eng", "en"), ("cy", "cy")])
+def test_a_note_in_another_language_has_no_word_in_the_french_fields(
+    stated: str, kept: str
+) -> None:
+    (made,) = documents(a_classified_note(a_note(language=stated, body="The pensions.")))
+    assert set(made) == set(field_kinds()) - set(OTHER_FIELDS)
+    assert (made["language"], made["body_other"]) == (kept, "The pensions.")
+
+
+def test_french_has_several_codes() -> None:
+    (made,) = documents(a_classified_note(a_note(language="fra")))
+    assert made["language"] == "fr"
 
 
 def test_a_document_carries_codes_times_and_tags() -> None:

@@ -6,22 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.search.index import FRAGMENTS, SNIPPET
-from services.search.index.analysis import says_something
-from services.search.index.embedded_query import patterns, stem
-from services.search.index.highlight import CONTEXT, Marker, tidy
-from services.search.words import parse
-
-
-def marker(typed: str) -> Marker:
-    return Marker(patterns(parse(typed).keeping(says_something)), stem)
+from services.search.index.analysis import OTHER
+from services.search.index.embedded_query import marker
+from services.search.index.highlight import CONTEXT, tidy
+from services.search.index.wanted import wanted
 
 
 def fragments(typed: str, text: str) -> tuple[str, ...]:
-    return marker(typed).fragments(text)
+    found = marker(wanted(typed), french=True)
+    return found.fragments(text) if found else ()
 
 
-def whole(typed: str, text: str) -> tuple[str, ...]:
-    return marker(typed).whole(text)
+def whole(typed: str, text: str, *, french: bool = True) -> tuple[str, ...]:
+    found = marker(wanted(typed), french=french)
+    return found.whole(text) if found else ()
 
 
 def plain(marked: str) -> str:
@@ -36,6 +34,16 @@ def test_a_subject_is_marked_whole_or_not_at_all() -> None:
 def test_a_phrase_with_an_elided_article_is_marked_from_end_to_end() -> None:
     assert whole("« âge de la retraite »", "L’âge d'une retraite, l’âge de la retraite") == (
         "L’âge d&#x27;une retraite, l’<mark>âge de la retraite</mark>",
+    )
+
+
+def test_in_another_language_the_very_words_are_marked_and_apostrophes_part_them() -> None:
+    text = "Renten, Rente: l'assicurazione d'invalidità"
+    assert whole("rente", text, french=False) == (
+        "Renten, <mark>Rente</mark>: l&#x27;assicurazione d&#x27;invalidità",
+    )
+    assert whole('"d\'invalidita"', text, french=False) == (
+        "Renten, Rente: l&#x27;assicurazione <mark>d&#x27;invalidità</mark>",
     )
 
 
@@ -74,6 +82,7 @@ def test_an_engines_fragment_gets_our_form() -> None:
         "de l&#x27;<mark>emploi</mark> &lt;b&gt; et/ou"
     )
     assert tidy("abc <mark>def</mark> ghi", 5) == "abc <mark>d</mark>"
+    assert tidy("<mark>d&#x27;anno</mark>", chain=OTHER) == "<mark>d&#x27;anno</mark>"
 
 
 @given(
