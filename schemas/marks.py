@@ -1,30 +1,92 @@
 """Protection marks: what a freely written mark asks for, and who a marked text is for.
 
-Readers form four audiences, by whether they may see *Diffusion Restreinte* and *Spécial France*.
+A mark is read by its letters alone: case, accents, spaces, punctuation and look-alike letters make
+no difference. The marks themselves are data (`data/marks.json`, with its provenance). Readers form
+four audiences, by whether they may see *Diffusion Restreinte* and *Spécial France*.
 """
 
+import json
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
+from schemas.letters import UNKNOWN, plain
 from schemas.query import Reader
 from schemas.vocabulary import Marking
-
-STRICTEST = (Marking.DIFFUSION_RESTREINTE, True)
 
 AUDIENCES = 4
 """Bit 0: sees diffusion_restreinte; bit 1: sees special_france."""
 
+LONGEST = 200
+"""Characters of a mark: three of the longest, one after the other, have 120."""
+
+_CAPITALS = bytes(range(256)).upper().replace(b"L", b"I")
+_LIKE_LETTERS = bytes.maketrans(b"013457@$8", b"OIEASTASB")
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum() and code != ord(UNKNOWN))
+_BUT_LINES = _NO_LETTERS.replace(b"\n", b"")
+_KINDS = {
+    "classified": "C",
+    "restricted": "R",
+    "restricted_short": "r",
+    "special_france": "F",
+    "special_france_short": "f",
+    "unprotected": "N",
+    "unprotected_short": "n",
+    "unknown": "U",
+    "additions": "+",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What marks stand for, together: `classified` is what no reader of ours may see."""
+
+    marking: Marking = Marking.NON_PROTEGE
+    special_france: bool = False
+    classified: bool = False
+
+    def __or__(self, other: "Marks") -> "Marks":
+        """The stricter of both, each for itself."""
+        restricted = Marking.DIFFUSION_RESTREINTE in (self.marking, other.marking)
+        return Marks(
+            Marking.DIFFUSION_RESTREINTE if restricted else Marking.NON_PROTEGE,
+            self.special_france or other.special_france,
+            self.classified or other.classified,
+        )
+
+
+NONE = Marks()
+STRICTEST = Marks(Marking.DIFFUSION_RESTREINTE, special_france=True)
+"""Of what may be kept: what an unknown mark is taken for."""
+CLASSIFIED = Marks(Marking.DIFFUSION_RESTREINTE, special_france=True, classified=True)
+
+
+def data(name: str) -> tuple[str, ...]:
+    """One list of `data/marks.json`, as it is written there."""
+    return tuple(_data()[name])
+
+
+def letters(text: str, *, digits: bool = False, lines: bool = False) -> str:
+    """The letters and digits of a text in capitals, I and L as one letter; with `lines`, its line
+    ends too.
+
+    With `digits`, those that look like letters become these (`5ECRET`).
+    """
+    raw = plain(text).encode("ascii")
+    if digits:
+        raw = raw.translate(_LIKE_LETTERS)
+    return raw.translate(_CAPITALS, _BUT_LINES if lines else _NO_LETTERS).decode("ascii")
+
 
 def rights_of(mark: str) -> tuple[Marking, bool]:
-    """The marking and special_france that a mark asks for; the strictest for an unknown one."""
-    plain = re.sub(r"[\W_]+", "_", mark.casefold()).replace("é", "e").strip("_")
-    match plain:
-        case "non_protege":
-            return Marking.NON_PROTEGE, False
-        case "diffusion_restreinte":
-            return Marking.DIFFUSION_RESTREINTE, False
-        case "special_france":
-            return Marking.NON_PROTEGE, True
-    return STRICTEST
+    """The marking and whether it is *spécial France*, for a mark as somebody wrote it.
+
+    An unknown one, and one of a classified document, is the strictest.
+    """
+    known = read(mark) or STRICTEST
+    return known.marking, known.special_france
 
 
 def audience_of(reader: Reader) -> int | None:
@@ -38,3 +100,100 @@ def admits(audience: int, marking: Marking, special_france: bool) -> bool:
     """Whether that audience may see what bears these marks."""
     needed = (marking is Marking.DIFFUSION_RESTREINTE) + 2 * special_france
     return needed & ~audience == 0
+
+
+def read(mark: str) -> Marks | None:
+    """What a text that is a mark and nothing else stands for; None for one that is unknown."""
+    return _read(mark, short=True)
+
+
+def read_form(line: str) -> Marks | None:
+    """The same for a line of a document, where bare initials (DR, SF) are no mark."""
+    return _read(line, short=False)
+
+
+def names_classified(mark: str) -> bool:
+    """Whether a field that holds a mark names a classified one, whatever else it says."""
+    found = read(mark)
+    if found is not None:
+        return found.classified
+    words = " ".join(re.findall(r"[a-z]+", plain(mark[:LONGEST]).lower()))
+    return bool(_words().search(words))
+
+
+def canonical(mark: str) -> str | None:
+    """A known mark's own word (`diffusion_restreinte`, `special_france`, both, `non_protege`);
+    None for an unknown one."""
+    found = read(mark)
+    if found is None or found.classified or (found == STRICTEST and "U" in _kinds(mark)):
+        return None
+    words = [found.marking.value] if found.marking is not Marking.NON_PROTEGE else []
+    words += ["special_france"] if found.special_france else []
+    return " ".join(words) or Marking.NON_PROTEGE.value
+
+
+def _read(text: str, *, short: bool) -> Marks | None:
+    kinds = _kinds(text)
+    wanted = "CRFNUrfn" if short else "CRFNU"
+    if not any(kind in wanted for kind in kinds):
+        return None
+    found = NONE
+    for kind in kinds:
+        found |= _MEANINGS.get(kind, NONE)
+    return found
+
+
+_MEANINGS = {
+    "C": CLASSIFIED,
+    "U": STRICTEST,
+    **dict.fromkeys("Rr", Marks(Marking.DIFFUSION_RESTREINTE)),
+    **dict.fromkeys("Ff", Marks(special_france=True)),
+}
+
+
+def _kinds(text: str) -> str:
+    """The kind of each word of marks in a text, one letter each; empty where it holds others."""
+    if len(text) > LONGEST:
+        return ""
+    token, kind_of = _tokens()
+    tried = ""
+    for digits in (False, True):
+        squeezed = letters(text, digits=digits)
+        if squeezed == tried:
+            break
+        at, kinds = 0, []
+        while found := token.match(squeezed, at):
+            kinds.append(kind_of.get(found[0], "+"))
+            at = found.end()
+        if at == len(squeezed) > 0:
+            return "".join(kinds)
+        tried = squeezed
+    return ""
+
+
+@cache
+def _data() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(
+        (files("schemas") / "data" / "marks.json").read_text("utf-8")
+    )
+    return found
+
+
+@cache
+def _tokens() -> tuple[re.Pattern[str], dict[str, str]]:
+    """The words of marks, the longest first, and digits; the kind of each."""
+    kinds = {letters(mark): kind for name, kind in _KINDS.items() for mark in _data()[name]}
+    return re.compile(f"{any_of(kinds)}|NO?(?=[0-9])|[0-9]+"), kinds
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """A classified mark among other words, unless these make it an ordinary one."""
+    words = {plain(mark).lower() for mark in _data()["classified"]}
+    ordinary = "|".join(plain(word) for word in _data()["complements"])
+    return re.compile(rf"\b(?:{any_of(words)})\b(?! (?:{ordinary})\b)")
+
+
+def any_of(words: Iterable[str]) -> str:
+    """A regular expression for any of these, the longest first."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))

@@ -5,6 +5,7 @@ only: there a process of its own is started at the first preview and ended when 
 """
 
 import asyncio
+import json
 import logging
 import multiprocessing
 import os
@@ -24,7 +25,7 @@ from schemas.answers import Preview
 from schemas.classification import Classification
 from schemas.note import MAX_BODY, MAX_SUBJECT, Line, Text
 from schemas.vocabulary import PostCode
-from services.runtime import problems
+from services.runtime import marks, problems
 from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
 from services.runtime.french import complaints
@@ -126,7 +127,8 @@ def router(classify: Classify, settings: Settings) -> APIRouter:
         openapi_extra=_request(),
     )
     async def post_preview(request: Request) -> Response:
-        draft = read_draft(await _body(request, settings.max_body_bytes))
+        # Off the event loop: a large note takes a while to read, others go on meanwhile.
+        draft = await asyncio.to_thread(read_draft, await _body(request, settings.max_body_bytes))
         found = await classify(draft.subject, draft.body, draft.post)
         said = Preview(
             subject=draft.subject,
@@ -142,7 +144,9 @@ def router(classify: Classify, settings: Settings) -> APIRouter:
 
 
 def read_draft(raw: bytes) -> Draft:
-    """The text to tag in the bytes of a JSON body. Raises ProblemError: 400 for no JSON, 422."""
+    """The text to tag in the bytes of a JSON body. Raises ProblemError: 400 for no JSON, 422, also
+    for a classified document."""
+    _check(raw)
     try:
         return Draft.model_validate_json(raw)
     except ValidationError as error:
@@ -150,6 +154,16 @@ def read_draft(raw: bytes) -> Draft:
         if errors[0]["type"] == "json_invalid":
             raise ProblemError(400, "JSON non valide") from None
         raise ProblemError(422, errors=complaints(errors)) from None
+
+
+def _check(raw: bytes) -> None:
+    """Raises ProblemError where the note, as it was sent, is a classified document."""
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError):
+        return  # no JSON, which the reading of the draft says
+    if marks.of_fields(fields).classified:
+        raise ProblemError.of(marks.refusal())
 
 
 async def _body(request: Request, limit: int) -> bytes:

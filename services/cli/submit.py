@@ -358,8 +358,7 @@ def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
     if response.headers.get("Content-Type") == "application/x-ndjson":
         # Not splitlines(): a name may hold a line separator (U+2028), which JSON leaves as it is.
         answers = [json.loads(line) for line in response.content.split(b"\n") if line]
-        folder = Path(source.source).parent
-        return [_of_line(str(folder / answer["name"]), answer) for answer in answers]
+        return [_of_line(_name(source.source, answer), answer) for answer in answers]
     if response.status_code in (200, 202):
         answer = response.json()
         return [Result(source.source, answer["outcome"], "; ".join(answer["warnings"]), answer)]
@@ -368,6 +367,13 @@ def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
     if isinstance(source, Draft) and isinstance(source.payload, dict):
         known["id"] = str(note_id(source.payload["post"], source.payload["reference"]))
     return [Result(source.source, outcome, client.detail(response), known)]
+
+
+def _name(file: str, answer: dict[str, Any]) -> str:
+    """The name of one of several documents in a file; of a classified one the service says none."""
+    if "name" in answer:
+        return str(Path(file).parent / answer["name"])
+    return f"{file} (document n° {answer['line']})"
 
 
 def _of_line(source: str, answer: dict[str, Any]) -> Result:

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
-from schemas.note import Note, normalise_line
-from schemas.vocabulary import Marking
+from schemas.marks import NONE, Marks, canonical, rights_of
+from schemas.note import Note
 from services.ingest import language
+from services.runtime import marks
 from services.runtime.french import MOST_CHARACTERS, MOST_ERRORS, complaints, detail
 from services.runtime.ids import uuid7
 from services.runtime.problems import problem
@@ -40,7 +41,8 @@ _TRACEPARENT = re.compile(
 _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 """In the raw text: a string with NUL or a lone surrogate may follow from it, no other can."""
 
-_PROTECTED = "ce déploiement ne reçoit pas encore de documents protégés"
+MOST_SHOWN = 60
+"""Characters of an unknown mark that a warning repeats."""
 
 
 class Refused(Exception):
@@ -66,13 +68,16 @@ def accept(
     now: datetime,
     trace: str | None = None,
     defaulted: frozenset[str] = frozenset(),
+    seen: Marks = NONE,
 ) -> Accepted:
     """The submission in the bytes of a JSON body. Raises Refused.
 
     `sender` is who sends it, `now` the time of receipt (aware), `trace` a valid traceparent,
-    `defaulted` the fields that the sender guessed.
+    `defaulted` the fields that the sender guessed, `seen` the marks of the document that the note
+    was read in.
     """
-    note, defaulted = language.stated_or_found(read_note(raw), defaulted)
+    note, marked = read_note(raw, seen)
+    note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     event = NoteEvent(
         event_id=uuid7(),
@@ -85,7 +90,7 @@ def accept(
         note=note,
     )
     submission = Submission(event, content_hash(note, defaulted), defaulted)
-    warned = (*warnings(note, now), *language.warnings(note, defaulted))
+    warned = (*marked, *warnings(note, now), *language.warnings(note, defaulted))
     return Accepted(submission, warned)
 
 
@@ -116,23 +121,42 @@ def read_object(raw: bytes, whole: str = "note") -> tuple[str, dict[str, Any]]:
     return text, fields
 
 
-def read_note(raw: bytes) -> Note:
-    """The note in the bytes of a JSON body. Raises Refused: 400 for no JSON, 422 for no note."""
+def read_note(raw: bytes, seen: Marks = NONE) -> tuple[Note, tuple[str, ...]]:
+    """The note in the bytes of a JSON body, and what its sender should know of its marks.
+
+    The strictest holds of the marks that the sender declares, those in the text, and `seen`. Raises
+    Refused: 400 for no JSON, 422 for no note and for a classified document.
+    """
     text, fields = read_object(raw)
-    marks = list(_marks(fields))
+    seen |= unclassified(fields)
+    warned: tuple[str, ...] = ()
+    if fields.keys() & {"marking", "marked_spans"}:
+        given = json.loads(text)  # once more: its numbers as they are written
+        warned = _in_our_words(given)
+        text = json.dumps(given)
     try:
         note = Note.model_validate_json(text, strict=True)
     except ValidationError as error:
-        marked = tuple(mark["field"] for mark in marks)
         wrong = complaints(error.errors(include_url=False, include_input=False))
-        others = [each for each in wrong if not each["field"].startswith(marked)]
-        raise Refused(invalid(marks + others, protected=bool(marks))) from None
-    if marks:
-        raise Refused(invalid(marks, protected=True))
+        raise Refused(invalid(wrong)) from None
     # A string of digits passes for a number of seconds since 1970.
     if not _DATE.fullmatch(fields["date"]):
         raise Refused(invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
-    return note
+    said = Marks(note.marking, note.special_france)
+    both = said | seen
+    if both != said:
+        found = {"marking": both.marking, "special_france": both.special_france}
+        note = note.model_copy(update=found)
+        warned = (*warned, _stricter(said, both))
+    return note, warned
+
+
+def unclassified(fields: dict[str, Any]) -> Marks:
+    """The marks in the text of what was sent. Raises Refused where it is a classified document."""
+    found = marks.of_fields(fields)
+    if found.classified:
+        raise Refused(marks.refusal())
+    return found
 
 
 def check_sender(sender: Caller, note: Note) -> None:
@@ -282,28 +306,47 @@ def _shown(name: str) -> str:
     return name[:MOST_CHARACTERS].encode("utf-8", "replace").decode()
 
 
-def _marks(fields: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """What makes the document a protected one; a mark that is not known counts as one."""
-    marking = fields.get("marking", Marking.NON_PROTEGE.value)
-    if isinstance(marking, str) and normalise_line(marking) != Marking.NON_PROTEGE:
-        yield {"field": "marking", "detail": _PROTECTED}
-    if fields.get("special_france") is True:
-        yield {"field": "special_france", "detail": _PROTECTED}
-    if isinstance(fields.get("marked_spans"), list) and fields["marked_spans"]:
-        yield {"field": "marked_spans", "detail": _PROTECTED}
+def _in_our_words(given: dict[str, Any]) -> tuple[str, ...]:
+    """Have the declared marks of a note written in the contract's words; what its sender should
+    know of those that are not known. An unknown mark of a passage stays as it is."""
+    warned: list[str] = []
+    mark = given.get("marking")
+    if isinstance(mark, str):
+        given["marking"], special_france = rights_of(mark)
+        if special_france and given.get("special_france", False) is False:
+            given["special_france"] = True
+        if canonical(mark) is None:
+            warned.append(_unknown(mark, "la note"))
+    spans = given.get("marked_spans")
+    for span in spans if isinstance(spans, list) else ():
+        mark = span.get("mark") if isinstance(span, dict) else None
+        if isinstance(mark, str):
+            known = canonical(mark)
+            span["mark"] = known or mark
+            if known is None and len(warned) < MOST_ERRORS:
+                warned.append(_unknown(mark, "le passage"))
+    return tuple(dict.fromkeys(warned))
 
 
-def invalid(
-    errors: list[dict[str, str]], whole: str = "note", *, protected: bool = False
-) -> Problem:
+def _unknown(mark: str, what: str) -> str:
+    return (
+        f"la mention « {' '.join(mark[:MOST_SHOWN].split())} » n’est pas connue : {what} reçoit la "
+        "protection la plus stricte (diffusion restreinte, spécial France)"
+    )
+
+
+def _stricter(said: Marks, both: Marks) -> str:
+    """That the text bears marks which its sender did not declare."""
+    found = []
+    if both.marking is not said.marking:
+        found.append("diffusion restreinte")
+    if both.special_france and not said.special_france:
+        found.append("spécial France")
+    return f"le texte porte une mention qui n’était pas déclarée : la note est {' et '.join(found)}"
+
+
+def invalid(errors: list[dict[str, str]], whole: str = "note") -> Problem:
     """The 422 that names what is wrong, field by field; `whole` as for `read_object`."""
-    if protected:
-        return problem(
-            422,
-            "Document protégé refusé",
-            "Ce déploiement ne reçoit pas encore de documents protégés. Rien n'a été conservé.",
-            errors[:MOST_ERRORS],
-        )
     return problem(
         422,
         f"{whole.capitalize()} refusée",

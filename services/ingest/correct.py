@@ -17,7 +17,7 @@ from schemas.answers import State
 from schemas.correction import Correction
 from schemas.events import CorrectionTags
 from services.ingest import outcomes
-from services.ingest.accept import Refused, invalid, read_object
+from services.ingest.accept import Refused, invalid, read_object, unclassified
 from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
 from services.runtime.french import complaints
 from services.runtime.ids import uuid7
@@ -44,9 +44,10 @@ def read_correction(
     """The correction in the bytes of a JSON body, as the registry takes it.
 
     `now` is the time of receipt (aware), `if_match` the header of that name. Raises Refused: 400
-    for no JSON, 422 for no correction.
+    for no JSON, 422 for no correction or one that bears a classified mark.
     """
-    text, _ = read_object(raw, WHOLE)
+    text, fields = read_object(raw, WHOLE)
+    unclassified(fields)
     try:
         sent = Correction.model_validate_json(text, strict=True)
     except ValidationError as error:

@@ -15,8 +15,9 @@ from typing import Any
 from schemas.access import Caller
 from schemas.answers import DocumentRead, Problem
 from schemas.note import MAX_SUBJECT, normalise_line
-from services.ingest.accept import Accepted, Refused, accept, invalid, read_object
+from services.ingest.accept import Accepted, Refused, accept, invalid, read_object, unclassified
 from services.ingest.formats import Document, Unreadable
+from services.runtime import marks
 from services.runtime.problems import problem
 
 OF_ONE = ("reference", "subject", "body")
@@ -31,7 +32,10 @@ _TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Docum
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One document of a file: what was read in it (None: nothing), and what became of it."""
+    """One document of a file: what was read in it (None: nothing), and what became of it.
+
+    Of a classified one nothing is said, its name neither.
+    """
 
     name: str
     found: Accepted | Problem
@@ -45,6 +49,7 @@ def read_metadata(raw: bytes | None) -> dict[str, Any]:
         return {}
     text, _ = read_object(raw)
     fields: dict[str, Any] = json.loads(text)  # once more: its numbers as they are written
+    unclassified(fields)
     return fields
 
 
@@ -74,7 +79,9 @@ def readings(
     taken: dict[str, str] = {}
     found = []
     for document in documents:
-        if isinstance(document, Unreadable):
+        if isinstance(document, Unreadable) and document.classified:
+            found.append(Reading("", marks.refusal()))
+        elif isinstance(document, Unreadable):
             said = problem(document.status, _TITLES.get(document.status), document.detail)
             found.append(Reading(document.name, said))
         else:
@@ -133,9 +140,12 @@ def _reading(
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
     try:
         raw = json.dumps(fields).encode()
-        taken_as = accept(raw, sender=sender, now=now, trace=trace, defaulted=defaulted)
+        seen = document.marks
+        taken_as = accept(raw, sender=sender, now=now, trace=trace, defaulted=defaulted, seen=seen)
         return Reading(document.name, taken_as, document, read)
     except Refused as refusal:
+        if refusal.problem == marks.refusal():
+            return Reading("", refusal.problem)
         return Reading(document.name, refusal.problem, document, read)
 
 

@@ -113,7 +113,7 @@ def _line(
     else:
         assert isinstance(reading.found, Accepted)
         answer = answers.line(number, result, Accepted(reading.found.submission, warned))
-    return answer.model_copy(update={"name": reading.name, "read": reading.read})
+    return answer.model_copy(update={"name": reading.name or None, "read": reading.read})
 
 
 def _taken(result: Result | Problem) -> TypeGuard[Begun]:

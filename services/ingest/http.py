@@ -32,6 +32,15 @@ from services.runtime.settings import Settings
 DEFAULTED = "Valise-Defaulted"
 """Header that names the fields which the sender guessed (a date taken from a file)."""
 
+MARKING = {
+    "type": "string",
+    "default": "non_protege",
+    "title": "Marking",
+    "description": "Mention de protection, écrite librement (« Diffusion restreinte », « DR », "
+    "« Spécial France », « Non protégé »…). Une mention inconnue vaut la plus stricte, et le reçu "
+    "en avertit ; un document classifié est refusé.",
+}
+
 TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
 SPAN = f"POST {answers.NOTES}"
 
@@ -165,7 +174,7 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 
 
 def _request() -> dict[str, Any]:
-    note = _inline(Note.model_json_schema())
+    note = note_schema()
     return {
         "requestBody": {
             "required": True,
@@ -209,8 +218,10 @@ def _form(note: dict[str, Any]) -> dict[str, Any]:
 
 
 def note_schema() -> dict[str, Any]:
-    """The JSON Schema of a note, in one piece."""
-    return _inline(Note.model_json_schema())
+    """The JSON Schema of a note as it is sent, in one piece: its marks are written freely."""
+    note = _inline(Note.model_json_schema())
+    note["properties"]["marking"] = MARKING
+    return note
 
 
 def _inline(schema: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from schemas.answers import IngestOutcome, Problem
 from schemas.correction import Correction
 from schemas.note import Note
 from schemas.topics import SUBMITTED
-from services.runtime import metrics
+from services.runtime import marks, metrics
 from services.runtime.logs import Ended, tell
 from services.runtime.registry import Begun, BegunCorrection, BegunRevision
 
@@ -79,11 +79,11 @@ def revised(result: BegunRevision, trace: str | None) -> None:
 def refused(said: Problem, trace: str | None) -> None:
     """A submission that is no note, or none that can be taken.
 
-    Only names of fields go to the log: a protected document leaves no word of itself there.
+    Only names of fields go to the log: a classified document leaves no word of itself there.
     """
     _count(IngestOutcome.REFUSED)
     fields = ", ".join(_known(str(error["field"])) for error in said.errors or ())
-    reason = f"{said.status} {fields}".rstrip()
+    reason = f"{said.status} {'classified' if said == marks.refusal() else fields}".rstrip()
     ended = Ended(SERVICE, IngestOutcome.REFUSED.value, SUBMITTED.name, reason=reason, trace=trace)
     tell(logger, logging.INFO, [ended], "refused: %s", reason)
 

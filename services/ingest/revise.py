@@ -43,7 +43,8 @@ def read_rectification(
     the text is the same. Raises Refused: 400 for no JSON, 403 for the note of a post in whose name
     `sender` sends none, 422 for no note.
     """
-    note, defaulted = language.stated_or_found(read_note(raw), defaulted)
+    note, marked = read_note(raw)
+    note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     sent = RevisionSubmission(
         note_id=note_id,
@@ -56,7 +57,7 @@ def read_rectification(
         seen=states_seen(if_match),
     )
     dated = () if "date" in defaulted else warnings(note, now)
-    return sent, (*dated, *language.warnings(note, defaulted))
+    return sent, (*marked, *dated, *language.warnings(note, defaulted))
 
 
 def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmission:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -53,6 +53,13 @@ class ProblemError(Exception):
         self.problem = problem(status, title, detail, errors)
         self.headers = headers
         super().__init__(f"{status} {self.problem.title}: {self.problem.detail}")
+
+    @classmethod
+    def of(cls, said: Problem) -> Self:
+        """The same with a problem that was made before."""
+        error = cls(said.status, said.title, said.detail, said.errors)
+        error.problem = said
+        return error
 
 
 def problem(

@@ -19,9 +19,10 @@ from services.ingest.accept import (
     accept,
     content_hash,
     defaulted_fields,
-    read_note,
     traceparent,
 )
+from services.ingest.accept import read_note as read_with_warnings
+from services.runtime.marks import refusal
 from tests.builders import a_note
 from tests.ingest.conftest import BERLIN
 from tests.keys import a_caller
@@ -39,6 +40,10 @@ def raw(**changes: Any) -> bytes:
     return json.dumps(BERLIN | changes).encode()
 
 
+def read_note(sent: bytes) -> Note:
+    return read_with_warnings(sent)[0]
+
+
 def read(sent: bytes) -> Note | Problem:
     try:
         return read_note(sent)
@@ -46,7 +51,7 @@ def read(sent: bytes) -> Note | Problem:
         return error.problem
 
 
-def refusal(sent: bytes) -> tuple[int, dict[str, str]]:
+def refusal_of(sent: bytes) -> tuple[int, dict[str, str]]:
     """Status and complaints by field."""
     with pytest.raises(Refused) as error:
         read_note(sent)
@@ -109,7 +114,7 @@ class TestRefusals:
     @pytest.mark.parametrize("field", ["post", "reference", "subject", "body", "date"])
     def test_a_missing_field_is_named(self, field: str) -> None:
         fields = {name: value for name, value in BERLIN.items() if name != field}
-        status, said = refusal(json.dumps(fields).encode())
+        status, said = refusal_of(json.dumps(fields).encode())
         assert (status, said) == (422, {field: "champ obligatoire"})
 
     @pytest.mark.parametrize(
@@ -136,25 +141,25 @@ class TestRefusals:
             ({"addressees": ["DSS", 4]}, "addressees.1"),
             ({"declared_themes": ["astrologie"]}, "declared_themes.0"),
             ({"declared_countries": ["ZZ"]}, "declared_countries.0"),
-            ({"marked_spans": [{"field": "body", "start": -1, "end": 1}]}, "marked_spans"),
+            ({"marked_spans": [{"field": "body", "start": -1, "end": 1}]}, "marked_spans.0.start"),
             ({"titre": "x"}, "titre"),
             ({"id": "x"}, "id"),
         ],
     )
     def test_a_wrong_field_is_named_in_french(self, changes: dict[str, Any], field: str) -> None:
-        status, said = refusal(raw(**changes))
+        status, said = refusal_of(raw(**changes))
         assert status == 422
         assert field in said
         for detail in said.values():
             assert not ENGLISH.search(detail), detail
 
     def test_all_wrong_fields_are_named_at_once(self) -> None:
-        _, said = refusal(raw(post="paris", genre="roman", titre="x"))
+        _, said = refusal_of(raw(post="paris", genre="roman", titre="x"))
         assert set(said) == {"post", "genre", "titre"}
 
     @pytest.mark.parametrize("sent", [b"[]", b"3", b'"note"', b"null", b"true"])
     def test_json_that_is_no_object_is_no_note(self, sent: bytes) -> None:
-        assert refusal(sent)[0] == 422
+        assert refusal_of(sent)[0] == 422
 
     @pytest.mark.parametrize(
         "sent",
@@ -178,26 +183,26 @@ class TestRefusals:
         ],
     )
     def test_what_is_no_json_is_said_to_be_none(self, sent: bytes) -> None:
-        assert refusal(sent)[0] == 400
+        assert refusal_of(sent)[0] == 400
 
     def test_a_repeated_field_is_named(self) -> None:
-        assert refusal(b'{"post": "berlin", "post": "madrid"}')[1] == {"post": "champ répété"}
+        assert refusal_of(b'{"post": "berlin", "post": "madrid"}')[1] == {"post": "champ répété"}
 
     def test_nesting_in_an_unknown_field_is_refused(self) -> None:
         nested = b'{"x": ' + b"[" * 500 + b"]" * 500 + b"}"
-        assert refusal(nested)[0] in {400, 422}
+        assert refusal_of(nested)[0] in {400, 422}
 
     @pytest.mark.parametrize("text", ["nul \\u0000", "demi \\ud800", "demi \\uDFFF"])
     @pytest.mark.parametrize("field", ["body", "post", "language", "genre", "titre"])
     def test_characters_that_nothing_can_keep_are_refused(self, text: str, field: str) -> None:
         sent = raw(**{field: "@"}).decode().replace("@", text).encode()
-        status, said = refusal(sent)
+        status, said = refusal_of(sent)
         assert status == 422
         assert field in said
         json.dumps(said, ensure_ascii=False).encode()
 
     def test_such_characters_in_a_fields_name_are_refused(self) -> None:
-        status, said = refusal(raw().replace(b'"post"', b'"p\\ud800st"'))
+        status, said = refusal_of(raw().replace(b'"post"', b'"p\\ud800st"'))
         assert status == 422
         json.dumps(said, ensure_ascii=False).encode()
 
@@ -207,45 +212,115 @@ class TestRefusals:
     def test_a_million_fields_are_refused_quickly(self) -> None:
         sent = b"{" + b",".join(b'"%d":0,"%d":0' % (n, n) for n in range(200_000)) + b"}"
         began = time.monotonic()
-        assert refusal(sent)[0] == 400
+        assert refusal_of(sent)[0] == 400
         assert time.monotonic() - began < 10
 
     def test_no_more_is_said_than_can_be_read(self) -> None:
-        status, said = refusal(raw(**{f"champ_{n}" * 90: 0 for n in range(500)}))
+        status, said = refusal_of(raw(**{f"champ_{n}" * 90: 0 for n in range(500)}))
         assert status == 422
         assert len(said) <= 20
         assert all(len(field) <= 200 for field in said)
 
 
-class TestProtectedDocuments:
+class TestMarks:
+    @pytest.mark.parametrize(
+        ("changes", "marking", "special_france"),
+        [
+            ({"marking": "diffusion_restreinte"}, "diffusion_restreinte", False),
+            ({"marking": "Diffusion restreinte"}, "diffusion_restreinte", False),
+            ({"marking": "DR"}, "diffusion_restreinte", False),
+            ({"marking": "NON_PROTEGE"}, "non_protege", False),
+            ({"marking": "Non protégé"}, "non_protege", False),
+            ({"marking": "Spécial France"}, "non_protege", True),
+            ({"marking": "DR SF"}, "diffusion_restreinte", True),
+            ({"special_france": True}, "non_protege", True),
+            ({"marking": "DR", "special_france": True}, "diffusion_restreinte", True),
+        ],
+    )
+    def test_a_mark_is_taken_as_somebody_wrote_it(
+        self, changes: dict[str, Any], marking: str, special_france: bool
+    ) -> None:
+        note, warned = read_with_warnings(raw(**changes))
+        assert (note.marking, note.special_france) == (marking, special_france)
+        assert warned == ()
+
+    @pytest.mark.parametrize("mark", ["CONFIDENTIEL", "rouge", "", "secret médical", "x" * 300])
+    def test_an_unknown_mark_is_the_strictest_and_the_receipt_warns(self, mark: str) -> None:
+        taken = accept(raw(marking=mark, special_france=False), now=NOW)
+        note = taken.submission.event.note
+        assert (note.marking, note.special_france) == ("diffusion_restreinte", True)
+        (warning,) = taken.warnings
+        assert "n’est pas connue" in warning
+        assert len(warning) < 300
+
+    def test_marks_of_passages_are_kept_in_our_words_or_as_they_were_written(self) -> None:
+        marks = ["Spécial France", "DR", "rouge", "rouge"]
+        spans = [{"field": "body", "start": 0, "end": 3, "mark": mark} for mark in marks]
+        note, warned = read_with_warnings(raw(marked_spans=spans))
+        assert [span.mark for span in note.marked_spans] == [
+            "special_france",
+            "diffusion_restreinte",
+            "rouge",
+            "rouge",
+        ]
+        assert (note.marking, note.special_france) == ("non_protege", False)
+        (warning,) = warned
+        assert "« rouge »" in warning
+
+    @pytest.mark.parametrize(
+        ("changes", "marking", "special_france"),
+        [
+            ({"body": "DIFFUSION RESTREINTE\n\nLe texte."}, "diffusion_restreinte", False),
+            ({"subject": "SPÉCIAL FRANCE – Retraites"}, "non_protege", True),
+            ({"body": "DIFFUSION RESTREINTE – SF\nTexte."}, "diffusion_restreinte", True),
+            (
+                {"marking": "Spécial France", "body": "DIFFUSION RESTREINTE\n\nLe texte."},
+                "diffusion_restreinte",
+                True,
+            ),
+        ],
+    )
+    def test_marks_in_the_text_win_over_lesser_ones_and_the_receipt_warns(
+        self, changes: dict[str, Any], marking: str, special_france: bool
+    ) -> None:
+        note, warned = read_with_warnings(raw(**changes))
+        assert (note.marking, note.special_france) == (marking, special_france)
+        (warning,) = warned
+        assert "n’était pas déclarée" in warning
+
+    def test_declared_marks_stay_where_the_text_says_less(self) -> None:
+        sent = raw(marking="DR", special_france=True, body="DIFFUSION RESTREINTE\n\nLe texte.")
+        note, warned = read_with_warnings(sent)
+        assert (note.marking, note.special_france, warned) == ("diffusion_restreinte", True, ())
+
     @pytest.mark.parametrize(
         "changes",
         [
-            {"marking": "diffusion_restreinte"},
             {"marking": "secret"},
             {"marking": "tres_secret"},
-            {"marking": "NON_PROTEGE"},
-            {"special_france": True},
-            {"marked_spans": [{"field": "body", "start": 0, "end": 3, "mark": "x"}]},
+            {"marking": "Confidentiel Défense"},
+            {"marking": "NATO SECRET"},
+            {"marking": "SECRET UE/EU SECRET"},
+            {"marking": "VS-VERTRAULICH"},
             {"marking": "secret", "post": "paris"},
+            {"marking": "secret", "marked_spans": "?"},
+            {"marked_spans": [{"field": "body", "start": 0, "end": 3, "mark": "Très secret"}]},
+            {"subject": "[SECRET] Retraites"},
+            {"body": "SECRET DÉFENSE\n\nLe texte."},
+            {"body": "SECRET DÉFENSE\n\nLe texte.", "post": "paris", "titre": "x"},
+            {"attachments": ["TRÈS SECRET.pdf"]},
         ],
     )
-    def test_a_protected_document_is_refused_and_nothing_of_it_repeated(
+    def test_a_classified_document_is_refused_and_nothing_of_it_repeated(
         self, changes: dict[str, Any]
     ) -> None:
         with pytest.raises(Refused) as error:
             read_note(raw(**changes))
-        said = error.value.problem
-        assert said.status == 422
-        assert "documents protégés" in said.detail
-        assert said.errors is not None
-        assert said.errors[0]["field"] in changes
-        answer = said.model_dump_json()
-        assert BERLIN["subject"] not in answer
-        assert BERLIN["body"] not in answer
+        assert error.value.problem == refusal()
 
     def test_a_mark_that_is_no_text_is_a_wrong_field(self) -> None:
-        assert "marking" in refusal(raw(marking=3))[1]
+        assert "marking" in refusal_of(raw(marking=3))[1]
+        assert "special_france" in refusal_of(raw(marking="rouge", special_france="oui"))[1]
 
 
 class TestContentHash:

@@ -149,7 +149,7 @@ async def test_what_is_no_note_is_refused(office: Office) -> None:
     assert answer.status_code == 422
     assert {error["field"] for error in problem.errors or ()} == {"subject", "colour"}
     assert (await put(office, query="?major=peut-être")).status_code == 422
-    assert (await put(office, marking="diffusion_restreinte")).status_code == 422
+    assert (await put(office, marking="secret")).json()["title"] == "Document classifié refusé"
     form = await office.client.put(ADDRESS, data={"body": "x"}, headers={"If-Match": "*"})
     assert form.status_code == 415
     assert len(await office.logged()) == 1

@@ -18,7 +18,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import services
-from services.ingest.formats.documents import extract, harmless
+from schemas.marks import Marks
+from schemas.vocabulary import Marking
+from services.ingest.formats.documents import complete, extract, harmless
 from services.ingest.formats.frames import HEAD, frame
 from services.ingest.formats.model import MAX_FILE_BYTES, Document, Unreadable
 
@@ -76,11 +78,11 @@ async def extract_apart(
             async with asyncio.timeout(FILE_SECONDS):
                 for _ in range(MOST_DEATHS):
                     if await _read_on(data, name, media_type, found):
-                        return found
+                        return complete(found)
         except TimeoutError:
             logger.warning("extraction: a file took more than %g s", FILE_SECONDS)
         found.append(Unreadable(harmless(name), 422, _REST if len(found) > 1 else _DIED))
-        return found
+        return complete(found)
 
 
 async def _read_on(
@@ -168,7 +170,12 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
     """A document or a refusal as the process told it. Raises _Ended where it is neither."""
     try:
         if "status" in said:
-            return Unreadable(str(said["name"]), int(said["status"]), str(said["detail"]))
+            return Unreadable(
+                str(said["name"]),
+                int(said["status"]),
+                str(said["detail"]),
+                classified=said["classified"] is True,
+            )
         return Document(
             name=str(said["name"]),
             media_type=str(said["media_type"]),
@@ -177,6 +184,10 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             subject=str(said["subject"]),
             body=str(said["body"]),
             attachments=tuple(map(str, said["attachments"])),
+            marks=Marks(
+                Marking(said["marks"]["marking"]),
+                special_france=said["marks"]["special_france"] is True,
+            ),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None

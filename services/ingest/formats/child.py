@@ -7,6 +7,7 @@ should it die of one, the service knows of which, and starts another for the res
 import json
 import os
 import sys
+from dataclasses import asdict
 from typing import BinaryIO
 
 from services.ingest.formats import documents, sandbox
@@ -33,7 +34,7 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
 
 def _answer(found: Document | Unreadable, data: bytes) -> bytes:
     if isinstance(found, Unreadable):
-        return frame({"name": found.name, "status": found.status, "detail": found.detail})
+        return frame(asdict(found))
     same = found.original is data  # the service has it already
     said = {
         "name": found.name,
@@ -42,6 +43,7 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "subject": found.subject,
         "body": found.body,
         "attachments": found.attachments,
+        "marks": asdict(found.marks),
         "same": same,
     }
     return frame(said, b"" if same else found.original)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from schemas.marks import NONE, Marks
 from schemas.note import MAX_BODY, MAX_SUBJECT
 from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf, plain
 from services.ingest.formats.model import (
@@ -14,8 +15,11 @@ from services.ingest.formats.model import (
     Document,
     Refused,
     Unreadable,
+    check,
 )
 from services.ingest.formats.text import one_line, tidy
+from services.runtime import marks
+from services.runtime.marks import Text, of_name, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +42,14 @@ _LEFT_BY_SYSTEMS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One document still to be read; `content`: of a mail, which was read to find its parts."""
+    """One document still to be read; `content` and the marks `seen`: of a mail, which was read to
+    find its parts."""
 
     name: str
     kind: str
     data: bytes
     content: Content | None = None
+    seen: Marks = NONE
 
 
 @dataclass
@@ -62,7 +68,7 @@ def extract(data: bytes, name: str, media_type: str | None = None) -> list[Docum
     The format is known by the content first, then by the name, then by the media type. Raises
     nothing: what cannot be read is an `Unreadable`, alone.
     """
-    return [read(part) for part in parts(data, name, media_type)]
+    return complete([read(part) for part in parts(data, name, media_type)])
 
 
 def parts(data: bytes, name: str, media_type: str | None = None) -> Iterator[Part | Unreadable]:
@@ -92,9 +98,21 @@ def read(part: Part | Unreadable) -> Document | Unreadable:
     try:
         return _document(part)
     except Refused as refused:
-        return Unreadable(part.name, refused.status, refused.detail)
+        return refused.of(part.name)
     except Exception as error:  # whatever its parser did not foresee
         return _unforeseen(part.name, error)
+
+
+def complete(found: list[Document | Unreadable]) -> list[Document | Unreadable]:
+    """The documents of a file, a mail with a classified one in it refused itself: its bytes, which
+    are kept as an original, hold that one's."""
+    classified = [each.name for each in found if isinstance(each, Unreadable) and each.classified]
+    return [
+        Unreadable(each.name, refusal().status, refusal().detail, classified=True)
+        if isinstance(each, Document) and any(n.startswith(f"{each.name}/") for n in classified)
+        else each
+        for each in found
+    ]
 
 
 def harmless(name: str) -> str:
@@ -116,6 +134,7 @@ def _unpacked(
 ) -> Iterator[Part | Unreadable]:
     """The documents in a file that lies in files of the kinds `within`."""
     try:
+        check(of_name(name))
         kind = kinds.kind_of(data, name, media_type)
         _check_depth(kind, within)
         if kind == kinds.ZIP:
@@ -125,7 +144,7 @@ def _unpacked(
         else:
             yield Part(name, kind, data)
     except Refused as refused:
-        yield Unreadable(name, refused.status, refused.detail)
+        yield refused.of(name)
     except Exception as error:
         yield _unforeseen(name, error)
 
@@ -141,15 +160,17 @@ def _archived(
     data: bytes, name: str, within: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
     with archive.opened(data) as packed:
+        check(_beside(packed.comment))
         for entry in packed.infolist():
             if entry.is_dir() or _LEFT_BY_SYSTEMS.search(entry.filename):
                 continue
             inside = f"{name}/{harmless(entry.filename)}"
             try:
+                check(_beside(entry.comment))
                 budget.take(entry.file_size)
                 unpacked = archive.read(packed, entry)
             except Refused as refused:
-                yield Unreadable(inside, refused.status, refused.detail)
+                yield refused.of(inside)
                 continue
             yield from _unpacked(unpacked, inside, None, within, budget)
 
@@ -158,8 +179,12 @@ def _mailed(
     data: bytes, name: str, within: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
     found = mail.read(data)
+    seen = marks.found(Text(found.beside, head=True), Text(found.lines))
     if found.content is not None:
-        yield Part(name, kinds.EML, data, found.content)
+        seen |= _marks_in(found.content)
+    check(seen)
+    if found.content is not None:
+        yield Part(name, kinds.EML, data, found.content, seen)
     elif not found.attachments:
         raise Refused(422, "Le courriel ne contient ni texte ni pièce jointe lisible.")
     for attachment in found.attachments:
@@ -167,7 +192,7 @@ def _mailed(
         try:
             budget.take(len(attachment.data))
         except Refused as refused:
-            yield Unreadable(inside, refused.status, refused.detail)
+            yield refused.of(inside)
             continue
         yield from _unpacked(attachment.data, inside, attachment.media_type, within, budget)
 
@@ -176,10 +201,12 @@ def _document(part: Part) -> Document:
     if part.kind in (kinds.TEXT, kinds.MARKDOWN):
         fields, subject, body = _of_text(part.data)
         attachments: tuple[str, ...] = ()
+        seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
         fields, subject, body = _of_content(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
+        seen = check(_marks_in(content))
     if len(body) > MAX_BODY:
         raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
     return Document(
@@ -190,7 +217,24 @@ def _document(part: Part) -> Document:
         subject=subject,
         body=body,
         attachments=attachments,
+        marks=seen | part.seen | of_name(part.name),
     )
+
+
+def _marks_in(content: Content) -> Marks:
+    found = marks.found(
+        Text(content.title, head=True),
+        Text(content.beside, head=True),
+        Text(content.text),
+        Text(content.lines),
+    )
+    for name in content.attachments:
+        found |= of_name(name)
+    return found
+
+
+def _beside(comment: bytes) -> Marks:
+    return marks.found(Text(comment.decode("utf-8", "replace"), head=True))
 
 
 _READERS = {kinds.HTML: html.read, kinds.DOCX: docx.read, kinds.ODT: odt.read, kinds.PDF: pdf.read}

@@ -1,14 +1,20 @@
 """DOCX: the text as its author sees it, tracked changes accepted; no headers, footers, comments.
+These are read for marks of protection alone.
 
 Read from the document's XML itself. A library that models the format to write it hands out less:
 text boxes, footnotes, content controls and insertions are not among its paragraphs.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import PurePosixPath
+from zipfile import ZipFile
 
-from services.ingest.formats import archive, blocks
+from lxml import etree
+
+from services.ingest.formats import archive, beside, blocks
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import MOST_NAMES, Content
 from services.ingest.formats.xml import Element, attribute, children, local, parsed
@@ -36,6 +42,12 @@ _CONTENTS = ("toc", "tm")
 _LISTS = ("listbullet", "listnumber", "listepuces", "listenumros")
 _TITLES = ("title", "titre")
 _EMBEDDED = "word/embeddings/"
+_PROPERTIES = ("docProps/", "customXml/")
+_NO_WORDS = re.compile(
+    r"\[Content_Types\]\.xml|word/(?:document|styles|settings|webSettings|fontTable|numbering|"
+    r"theme/.*|stylesWithEffects)\.xml"
+)
+"""Parts that hold no words of the author, and the text itself."""
 _NOTES = ("footnote", "endnote")
 
 
@@ -56,6 +68,7 @@ def read(data: bytes) -> Content:
             if f"word/{kind}s.xml" in names:
                 inside = parsed(archive.read(packed, f"word/{kind}s.xml"), _WHAT)
                 notes |= {f"{kind} {attribute(n, 'id')}": n for n in children(inside, kind)}
+        outside = beside.joined(chain(_left_out(root), beside.attributes(root), _parts(packed)))
     reading = _Reading(notes)
     found = [block for body in children(root, "body") for block in _blocks(body, reading)]
     for number, cited in enumerate(reading.cited, start=1):
@@ -63,8 +76,41 @@ def read(data: bytes) -> Content:
         found.append(Block(f"[{number}] {said}"))
     embedded = tuple(PurePosixPath(name).name for name in names if name.startswith(_EMBEDDED))
     return Content(
-        text=blocks.joined(found), title=reading.title, attachments=embedded[:MOST_NAMES]
+        text=blocks.joined(found),
+        title=reading.title,
+        attachments=embedded[:MOST_NAMES],
+        beside=outside,
     )
+
+
+def _parts(packed: ZipFile) -> Iterator[str]:
+    """What the other parts of the document say."""
+    for name in packed.namelist():
+        if name.endswith(".xml") and not _NO_WORDS.fullmatch(name):
+            properties = name.startswith(_PROPERTIES)
+            yield from beside.of_part(archive.read(packed, name), _WHAT, are_properties=properties)
+
+
+def _left_out(root: Element) -> Iterator[str]:
+    """What is deleted or hidden, a line for each paragraph; what is shown in capitals, so."""
+    line: list[str] = []
+    within: list[tuple[bool, bool]] = [(False, False)]
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        name = local(element)
+        if event == "end":
+            within.pop()
+        else:
+            out, large = within[-1]
+            if name == "r":
+                large = _set(element, "caps", "smallCaps")
+                out = out or large or _set(element, "vanish")
+            within.append((out or name in _LEFT_OUT, large))
+            if out and name in ("t", "delText", "instrText"):
+                text = element.text or ""
+                line.append(text.upper() if large else text)
+        if name == "p":
+            yield "".join(line)
+            line = []
 
 
 def _blocks(parent: Element, reading: _Reading, *, in_note: bool = False) -> Iterator[Block]:
@@ -143,13 +189,14 @@ def _inline(
             if note in reading.notes and not in_note:
                 reading.cited.append(note)
                 yield f" [{len(reading.cited)}]"
-        elif name not in _LEFT_OUT and not (name == "r" and _hidden(child)):
+        elif name not in _LEFT_OUT and not (name == "r" and _set(child, "vanish")):
             yield from _inline(child, reading, boxes, in_note)
 
 
-def _hidden(run: Element) -> bool:
+def _set(run: Element, *names: str) -> bool:
+    """Whether one of these properties of a run is on."""
     return any(
-        attribute(vanish, "val") not in ("0", "false")
+        attribute(each, "val") not in ("0", "false")
         for properties in children(run, "rPr")
-        for vanish in children(properties, "vanish")
+        for each in children(properties, *names)
     )

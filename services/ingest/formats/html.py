@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from services.ingest.formats import blocks
+from services.ingest.formats import beside, blocks
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused, damaged
 from services.ingest.formats.text import one_line
@@ -118,6 +118,10 @@ _BLOCKS = frozenset(
         "th",
     ]
 )
+_OWN_LINE = frozenset(
+    ["br", "title", "option", "button", "textarea", "template", "script", "style"]
+)
+_ADDED_BY_STYLE = re.compile(r"""content\s{0,9}:\s{0,9}(["'])([^"'\n]{1,200})\1""")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.I)
 _CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.I
@@ -132,7 +136,10 @@ _AS_WINDOWS = ("ascii", "iso8859-1", "iso8859-15")
 
 def read(data: bytes, *, article: bool = True, charset: str = "") -> Content:
     """The text of a page; with `article` false (a mail's body) all of it. Raises Refused."""
-    root = _parsed(decoded(data, charset))
+    page = decoded(data, charset)
+    root = _parsed(page)
+    lines = beside.joined(all_lines(page))
+    outside = beside.joined(_beside(root, page))
     chosen, title = root, ""
     lists_too = False
     if article:
@@ -144,7 +151,43 @@ def read(data: bytes, *, article: bool = True, charset: str = "") -> Content:
     _write(chosen, writing)
     writing.end()
     heading = next((one_line(text) for text in _headings(chosen)), "") if article else ""
-    return Content(text=blocks.joined(writing.blocks), title=heading or title)
+    return Content(
+        text=blocks.joined(writing.blocks), title=heading or title, lines=lines, beside=outside
+    )
+
+
+def all_lines(page: str) -> Iterator[str]:
+    """All text of a page, the hidden and left out too, a block a line. Raises Refused."""
+    line: list[str] = []
+    root = _parsed(page)
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        if local(element) in _BLOCKS or local(element) in _OWN_LINE:
+            yield one_line("".join(line))
+            line = []
+        added = element.text if event == "start" else element.tail
+        if added and (event == "start" or element is not root):
+            line.append(added)
+    yield one_line("".join(line))
+
+
+def _beside(root: Element, page: str) -> Iterator[str]:
+    """What a page says where headings, stamps and properties stand: in its header and footer, in
+    hidden elements, comments, attributes, and in what a style sheet adds."""
+    for element in root.iter("*"):
+        if local(element) in ("header", "footer", "title", "caption") or _hidden(element):
+            yield from (one_line(text) for text in element.itertext())
+            yield one_line("".join(element.itertext()))
+        elif local(element) == "meta":
+            yield from beside.of_property(element.get("content", ""))
+        elif local(element) == "style":
+            yield from (found[2] for found in _ADDED_BY_STYLE.finditer(element.text or ""))
+        if local(element) in ("input", "button", "option"):
+            yield element.get("value", "")
+    yield from beside.attributes(root)
+    at = page.find("<!--")
+    while at >= 0 and (end := page.find("-->", at)) >= 0:
+        yield page[at + 4 : end]
+        at = page.find("<!--", end)
 
 
 def decoded(data: bytes, charset: str = "") -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from services.ingest.formats import html, kinds
+from services.ingest.formats import beside, html, kinds
 from services.ingest.formats.model import MOST_NAMES, Content, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
@@ -31,10 +31,13 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail: its text (None where it has none) and the attachments to read."""
+    """A mail: its text (None where it has none) and the attachments to read; for the marks of
+    protection alone, other forms of its text (`lines`), and its headers (`beside`)."""
 
     content: Content | None
     attachments: tuple[Attachment, ...]
+    lines: str
+    beside: str
 
 
 def read(data: bytes) -> Mail:
@@ -42,6 +45,7 @@ def read(data: bytes) -> Mail:
     try:
         message = email.message_from_bytes(data, policy=email.policy.compat32)
         parts = list(_parts(message))
+        every = list(_parts(message, every=True))
     except RecursionError as error:
         raise Refused(422, "Le courriel est trop imbriqué : en enregistrer le texte.") from error
     if not message.keys():
@@ -63,7 +67,27 @@ def read(data: bytes) -> Mail:
             read_too.append(Attachment(shown, media_type, _bytes(part)))
         elif name and not _is_picture_in_text(part):
             names.append(name[:200])
-    return Mail(_content(message, texts, tuple(names[:MOST_NAMES])), tuple(read_too))
+    return Mail(
+        _content(message, texts, tuple(names[:MOST_NAMES])),
+        tuple(read_too),
+        lines=beside.joined(_other_forms(every, {id(part) for part in texts})),
+        beside=beside.joined(_headers(every)),
+    )
+
+
+def _headers(parts: Sequence[Message]) -> Iterator[str]:
+    """The headers of a mail and of its parts, their names among them."""
+    for part in parts:
+        for value in part.values():
+            yield from beside.of_property(_FORWARDED.sub("", one_line(_words(str(value)))))
+        yield from filter(None, (part.preamble, part.epilogue))
+
+
+def _other_forms(parts: Sequence[Message], read: set[int]) -> Iterator[str]:
+    """The texts of a mail that are not read, as another form of them is."""
+    for part in parts:
+        if id(part) not in read and _is_page(part):
+            yield from html.all_lines(html.decoded(_bytes(part), _charset(part) or "utf-8"))
 
 
 def _content(
@@ -80,9 +104,9 @@ def _content(
     return Content(text=text, title=subject, fields=fields, attachments=attachments)
 
 
-def _parts(message: Message) -> Iterator[Message]:
+def _parts(message: Message, *, every: bool = False) -> Iterator[Message]:
     """The parts that hold something, each attached mail as one; of two forms of a text the plain
-    one."""
+    one. With `every`, all forms, and what holds them."""
     count = 0
     waiting = [(message, False)]
     while waiting:
@@ -92,9 +116,11 @@ def _parts(message: Message) -> Iterator[Message]:
             raise Refused(413, f"Le courriel a plus de {MOST_PARTS} parties : le partager.")
         inside = part.get_payload()
         if part.get_content_type() == "message/rfc822" or not isinstance(inside, list):
-            if not (plain_too and _is_page(part)):
+            if every or not (plain_too and _is_page(part)):
                 yield part
         else:
+            if every:
+                yield part
             plain_too = plain_too or _has_plain(part, inside)
             waiting += [(each, plain_too) for each in reversed(inside) if isinstance(each, Message)]
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.marks import NONE, Marks
+from services.runtime import marks
+
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """Of one file. The longest report of the field is 3 MB as a PDF with its pictures: ten times
 that."""
@@ -24,6 +27,7 @@ class Document:
     reference, post (code), genre (code), cites (joined by `;`); only what is there. `subject`: the
     best guess: the header's, else the title, else the first line. `body`: readable text, paragraphs
     parted by blank lines, never empty. `attachments`: names of what was attached and not read.
+    `marks`: the marks of protection in all of the document; it is no classified one.
     """
 
     name: str
@@ -33,36 +37,60 @@ class Document:
     subject: str
     body: str
     attachments: tuple[str, ...] = ()
+    marks: Marks = NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """One document that could not be read. `status`: 413, 415 or 422; `detail`: what to do."""
+    """One document that could not be read. `status`: 413, 415 or 422; `detail`: what to do.
+
+    `classified`: it may not be read here; then its name is for nobody either.
+    """
 
     name: str
     status: int
     detail: str
+    classified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """What the reader of one format found: `text` as in `Document.body`, `title` where it has
-    one."""
+    one.
+
+    For the marks of protection alone: `lines`, the text as it lies on the pages, where `text` was
+    put together from these; `beside`, what the document says outside its text.
+    """
 
     text: str
     title: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[str, ...] = ()
+    lines: str = ""
+    beside: str = ""
 
 
 class Refused(Exception):
     """A document that is not read: the HTTP status, and one French sentence that says what to
-    do."""
+    do; whether it is a classified one."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, *, classified: bool = False) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.classified = classified
+
+    def of(self, name: str) -> Unreadable:
+        """The same, of the document with that name."""
+        return Unreadable(name, self.status, self.detail, self.classified)
+
+
+def check(found: Marks) -> Marks:
+    """These marks. Raises Refused where they are a classified document's."""
+    if found.classified:
+        said = marks.refusal()
+        raise Refused(said.status, said.detail, classified=True)
+    return found
 
 
 def damaged(what: str) -> Refused:

@@ -2,7 +2,8 @@
 
 PDFium gives characters and where they stand. Lines become paragraphs by their spacing; words cut
 at a line's end are whole again; headers, footers and page numbers, known by coming back, are
-dropped. No form, script or picture is looked at.
+dropped. No script or picture is looked at; margins, annotations, forms and properties are read for
+marks of protection alone.
 """
 
 import ctypes
@@ -11,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from schemas.note import MAX_BODY
-from services.ingest.formats import blocks
+from services.ingest.formats import beside, blocks
 from services.ingest.formats.blocks import SEPARATOR, Block
 from services.ingest.formats.model import Content, Refused, damaged
 
@@ -43,6 +44,14 @@ SHORT_NUMBER = 40
 """Characters up to which a line can be a page's number, whatever stands round it."""
 CELL_GAP = 1.6
 """Of the letters' size, between words, from which they stand in two columns of a table."""
+
+MOST_ENTRIES = 2_000
+"""Annotations of a page, and entries of an outline, that are looked at."""
+MOST_BYTES = 64 * 1024
+"""Of an annotation's field."""
+_FIELDS = (b"Contents", b"T", b"Subj", b"V", b"DV", b"TU", b"Name", b"RC", b"OverlayText")
+_OWN_PROPERTIES = ("Classification", "Marking", "Sensitivity", "Category", "Company", "Comments")
+"""Keys that writers add to a PDF's properties; PDFium lists none, it must be asked for each."""
 
 _HYPHEN = "\x02"
 """PDFium's sign for a hyphen at the end of a line, after which it goes on with the next one."""
@@ -97,6 +106,7 @@ def read(data: bytes) -> Content:
         try:
             pages = list(_pages(document))
             attachments = _attachments(document)
+            outside = beside.joined(chain(_in_margins(pages), _outside(document, data)))
         except pypdfium2.PdfiumError as error:
             raise damaged("PDF") from error
     letters = sum(c.isalnum() for page in pages for line in page.lines for c in line.text)
@@ -107,7 +117,59 @@ def read(data: bytes) -> Content:
             "ou en faire reconnaître les caractères.",
         )
     text = blocks.joined(_paragraphs(_without_margins(pages)))
-    return Content(text=text, attachments=attachments)
+    lines = "\n".join(line.text for page in pages for line in page.lines)
+    return Content(text=text, attachments=attachments, lines=lines, beside=outside)
+
+
+def _in_margins(pages: Sequence[_Page]) -> Iterator[str]:
+    return (line.text for page in pages for line in page.lines if _outer(line, page))
+
+
+def _outside(document: pypdfium2.PdfDocument, data: bytes) -> Iterator[str]:
+    """What a PDF says outside its pages' text: properties, outline, annotations, forms."""
+    for key in (*document.METADATA_KEYS, *_OWN_PROPERTIES):
+        yield from beside.of_property(document.get_metadata_value(key))
+    at = data.find(b"<x:xmpmeta")
+    while at >= 0 and (end := data.find(b"</x:xmpmeta>", at)) >= 0:
+        packet = data[at : end + len(b"</x:xmpmeta>")]
+        yield from beside.of_part(packet, "PDF", are_properties=True)
+        at = data.find(b"<x:xmpmeta", end)
+    for entry in islice(document.get_toc(max_depth=8), MOST_ENTRIES):
+        yield entry.get_title()
+    for number in range(len(document)):
+        page = document[number]
+        with closing(page):
+            fields, drawn = _annotations(page)
+            yield from fields
+            flat = drawn and pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)
+        if flat == pdfium.FLATTEN_SUCCESS:
+            # What annotations draw is now text of the page as all other; nobody keeps this page.
+            page = document[number]
+            with closing(page), closing(page.get_textpage()) as text:
+                yield from (line.text for line in _lines(text.raw))
+
+
+def _annotations(page: pypdfium2.PdfPage) -> tuple[list[str], bool]:
+    """What the annotations of a page say in their fields; whether they draw anything else."""
+    said: list[str] = []
+    drawn = False
+    for number in range(min(pdfium.FPDFPage_GetAnnotCount(page), MOST_ENTRIES)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, number)
+        if annotation:
+            drawn = drawn or pdfium.FPDFAnnot_GetSubtype(annotation) != pdfium.FPDF_ANNOT_LINK
+            for key in _FIELDS:
+                said += beside.of_property(_field(annotation, key))
+            pdfium.FPDFPage_CloseAnnot(annotation)
+    return said, drawn
+
+
+def _field(annotation: object, key: bytes) -> str:
+    """A text field of an annotation: PDFium gives its length in UTF-16 first, then itself."""
+    length = min(pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0), MOST_BYTES)
+    buffer = ctypes.create_string_buffer(length + 2)
+    text = ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort))
+    pdfium.FPDFAnnot_GetStringValue(annotation, key, text, length)
+    return buffer.raw[:length].decode("utf-16-le", "replace").rstrip("\0")
 
 
 def _pages(document: pypdfium2.PdfDocument) -> Iterator[_Page]:

@@ -1,0 +1,97 @@
+"""What a document says beside its text: headers, comments, properties, what is hidden or deleted.
+
+Looked at for marks of protection, by the process that reads the document, and thrown away.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from lxml import etree
+
+from schemas.note import MAX_BODY
+from services.ingest.formats.model import Refused
+from services.ingest.formats.xml import Element, local, parsed
+
+MOST_CHARACTERS = 2 * MAX_BODY
+"""Of all that stands beside one text."""
+
+_LINES = frozenset(["p", "h"])
+_SPACES = frozenset(["s", "tab", "br", "cr", "line-break"])
+_SAYING = frozenset(
+    [
+        "string",
+        "descr",
+        "title",
+        "alt",
+        "tooltip",
+        "help-text",
+        "string-value",
+        "helptext",
+        "aria-label",
+    ]
+)
+"""Attributes in which a document speaks to its reader: a watermark's words, a picture's text."""
+_LABEL = "Mention : "
+
+
+def joined(lines: Iterable[str]) -> str:
+    """These lines as one text. Raises Refused (413) where there is too much of it."""
+    kept: list[str] = []
+    left = MOST_CHARACTERS
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            raise Refused(
+                413, "Les en-têtes, commentaires et propriétés du document sont trop longs."
+            )
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def paragraphs(root: Element) -> Iterator[str]:
+    """The paragraphs of an office document's part, with all that is hidden or deleted in them."""
+    line: list[str] = []
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        name = local(element)
+        if name in _LINES:
+            yield "".join(line)
+            line = []
+        elif event == "start" and name in _SPACES:
+            line.append(" ")
+        added = element.text if event == "start" else element.tail
+        if added and (event == "start" or element is not root):
+            line.append(added)
+    yield "".join(line)
+    yield from attributes(root)
+
+
+def attributes(root: Element) -> Iterator[str]:
+    """What elements say in attributes."""
+    for element in root.iter("*"):
+        for name, value in element.attrib.items():
+            if name.rpartition("}")[2].lower() in _SAYING:
+                yield value
+
+
+def properties(root: Element) -> Iterator[str]:
+    """The values of a document's properties."""
+    for element in root.iter("*"):
+        if element.text and element.text.strip():
+            yield from of_property(element.text)
+
+
+def of_property(value: str) -> Iterator[str]:
+    """A property's value, as a line and as a mark that a label announces."""
+    line = " ".join(value.split())
+    yield line
+    yield f"{_LABEL}{line}"
+
+
+def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:
+    """What a part of an office document says, also where it is damaged."""
+    try:
+        root = parsed(data, what)
+    except Refused:
+        # No editor opens it, but what it says may be read all the same.
+        text = data.decode("utf-8", "replace")
+        return iter(text.replace("<", "\n<").replace(">", ">\n").split("\n"))
+    return properties(root) if are_properties else paragraphs(root)

@@ -1,0 +1,263 @@
+"""Protection marks in a text: known by their form, never by the bare word.
+
+A mark is a line of its own, in capitals, or at the head or foot of the text as a heading is
+written; it stands in brackets before a title, behind a label (`Classification : Secret`), or in the
+wording of a stamp. *Secret médical*, a secret ballot and a sentence that speaks of a secret
+document are ordinary words. Pure, and linear in the text's length.
+"""
+
+import re
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import Any
+
+from schemas.answers import Problem
+from schemas.letters import plain
+from schemas.marks import LONGEST, NONE, Marks, any_of, data, letters, names_classified, read
+from schemas.marks import read_form as form
+from schemas.note import MAX_BODY
+
+HEAD_LINES = 15
+"""Lines with text at the head of a text where a mark may be written as a heading is: the longest
+letterhead seen has as many."""
+FOOT_LINES = 5
+MOST_CHARACTERS = 2 * MAX_BODY
+"""Of one text that is looked at: what is longer is refused for its length."""
+MOST_ARTICLES = 200
+"""Mentions of the penal code's articles on secrets that are looked at: of a stamp there is one."""
+WINDOW = 300
+"""Characters on either side of such a mention in which a stamp's other words stand."""
+
+TYPE = "urn:valise:problem:document-classifie"
+_REFUSAL = Problem(
+    type=TYPE,
+    title="Document classifié refusé",
+    status=422,
+    detail="Ce document porte une mention de classification : ce système ne reçoit aucun document "
+    "classifié, et rien n’en a été conservé. Utilisez le réseau prévu pour ces documents et "
+    "prévenez votre officier de sécurité.",
+)
+
+
+def refusal() -> Problem:
+    """The answer to a classified document: it says what to do, and nothing of the document."""
+    return _REFUSAL
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text to look for marks in. `head`: every line of it stands where a mark would (a subject, a
+    page's margin, a property), so that a heading's way of writing is enough."""
+
+    text: str = field(repr=False)
+    head: bool = False
+
+
+def found(*texts: Text) -> Marks:
+    """The marks in these texts, together; the strictest of each."""
+    marks = NONE
+    for each in texts:
+        marks |= _in_text(each.text[:MOST_CHARACTERS], each.head)
+        if marks.classified:
+            break
+    return marks
+
+
+def of_fields(fields: Any) -> Marks:
+    """The marks in the fields of a note as they were sent, whatever is wrong with these.
+
+    The body is read as a body, every other text as a subject; what `marking` and the marks of
+    passages say counts only where it is classified.
+    """
+    bodies: list[str] = []
+    others: list[str] = []
+    declared: list[str] = []
+    waiting: list[tuple[str, Any]] = [("", fields)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(name, item) for item in value]
+        elif isinstance(value, str):
+            kept = declared if name in ("marking", "mark") else bodies if name == "body" else others
+            kept.append(_lines_of_name(value) if name == "attachments" else value)
+    # In one piece: there may be very many.
+    marks = found(Text("\n".join(others), head=True), *map(Text, bodies))
+    return marks | Marks(classified=any(map(names_classified, declared)))
+
+
+def of_name(name: str) -> Marks:
+    """The marks in a file's name and in those of its folders, its ending apart."""
+    return found(Text(_lines_of_name(name), head=True))
+
+
+def _lines_of_name(name: str) -> str:
+    steps = (step.rpartition(".")[0] or step for step in name.split("/"))
+    return "\n".join(step.replace("_", " ") for step in steps)
+
+
+_ANCHORS = (
+    *("SECRET", "CONFIDENTI", "RESTREINTE", "SPECIAIFRANCE", "FRANCESEUI", "FRANCEONIY"),
+    *("FRENCHEYES", "COSMIC", "GEHEIM", "VERTRAUI", "SEGRET", "HEMIIG", "RISERVATISS", "STRAP"),
+    *("RESTRICTED", "RESTREINTU", "RESTREINTO", "DIENSTGE", "VSNFD", "SENSITIVE", "CIASSIFIE"),
+    *("DOCUMENTCIASSE", "CEKPETHO", "HOCTN"),
+)
+"""In the letters of a line: without one of these it is no mark, which a test holds."""
+_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e]")
+_SEPARATED = re.compile(r"[|;\t]| {3,}| - ")
+_LABELLED = re.compile(
+    rf"\W{{0,20}}(?:{any_of(plain(label) for label in data('labels'))})\W{{0,8}}(?:[:=](.*))?", re.I
+)
+_LISTED = re.compile(r"[-*o]\s")
+_SPLIT = re.compile(
+    r"(?m)^[^\w\n]{0,40}(CONFIDENTIEL|DIFFUSION|SPECIAL)\W{0,40}\n\W{0,40}"
+    r"(DEFENSE|RESTREINTE|FRANCE)[^\w\n]{0,40}$"
+)
+_FIRST = re.compile(r"\W{0,20}(.{2,80}?)(?: -|- |--|[|\t;]|   |//| / |: |[\])}>])")
+_LAST = re.compile(r"(?: -|- |--|[|\t;]|   |//| / |[\[({<])([^\[({<|\t;]{2,80})\W{0,20}$")
+_BRACKETED = re.compile(r"\W{0,20}[\[({<]([^\[({<\])}>]{2,80})[\])}>]")
+_PORTION = re.compile(r"\((?:TS|S|C)//[A-Z][A-Z/ ,-]{1,60}\)")
+
+_THIS = r"\b(?:ce|cet|cette|(?:le |la )?presente?|(?:du|de la) presente?)"
+_DOCUMENT = (
+    r"(?:document|note|dossier|information|support|telegramme|fichier|message|courriel|piece)\b"
+)
+_STAMPS = (
+    # At the beginning of a line or a sentence, and no quotation that a sentence goes on from.
+    re.compile(
+        rf"(?m)(?:^|[.:!]\s)[^\w\n]{{0,10}}{_THIS} {_DOCUMENT} est (?:un document |une piece )?"
+        r"classifiee?(?=\W{0,3}$|\s*[.;!)]|,? (?:secret|tres|confidentiel|au niveau|au sens|defense"
+        r"|de defense|en application|et\b|au titre))"
+    ),
+    re.compile(
+        rf"(?m)(?:^|[.:!]\s)[^\w\n]{{0,10}}{_THIS} {_DOCUMENT} (?:contient|comporte) "
+        r"(?:des|une) informations? (?:et supports )?classifiee?s?\b"
+    ),
+    re.compile(r"\bthis (?:document|message|cable) (?:is|contains) (?:\w+ ){0,3}classified\b"),
+    re.compile(r"(?m)^\W{0,20}(?:classified by|declassify on)\s?:"),
+)
+_ARTICLE = re.compile(r"413-(?:9|1[0-2])\b")
+_SENTENCE_ENDS = re.compile(r"(?<!art)[.!?]\s|\n\s*\n")
+_STAMP_WORDS = (
+    re.compile(rf"{_THIS} {_DOCUMENT}"),
+    re.compile(r"\bcode penal\b|\bc\. ?pen"),
+    re.compile(
+        r"\b(?:divulg|reprodu|communi|diffus|deten|compromi|proteg|classif|sanction|passible|peine)"
+    ),
+)
+
+
+def _in_text(text: str, head: bool) -> Marks:
+    flat = _LINE_ENDS.sub("\n", plain(text))
+    lines = flat.split("\n")
+    marks = _labelled(lines) | _upright(lines)
+    squeezed = letters(flat, digits=True, lines=True)
+    anchors = [anchor for anchor in _ANCHORS if anchor in squeezed]
+    if anchors:
+        marks |= _in_lines(lines, squeezed, anchors, head)
+    if "CIASSIF" in squeezed:
+        lower = flat.lower()
+        marks |= Marks(classified=any(stamp.search(lower) for stamp in _STAMPS))
+    marks |= _split(flat)
+    stamped = _penal(flat) or ("//" in flat and _PORTION.search(flat) is not None)
+    return marks | Marks(classified=stamped)
+
+
+def _labelled(lines: list[str]) -> Marks:
+    """The marks behind labels: in the same line, in the next cell, or in the line below."""
+    marks = NONE
+    waiting = False
+    for line in lines:
+        if waiting and line.strip():
+            marks |= read(line) or NONE
+            waiting = False
+        if ":" in line or "|" in line or "=" in line or "\t" in line:
+            for part in _SEPARATED.split(line):
+                if waiting and part.strip():
+                    marks |= read(part) or NONE
+                    waiting = False
+                if label := _LABELLED.fullmatch(part):
+                    marks |= read(label[1] or "") or NONE
+                    waiting = not (label[1] or "").strip()
+    return marks
+
+
+def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -> Marks:
+    marks = NONE
+    ends = frozenset() if head else _ends(lines)
+    anchor = re.compile("|".join(anchors))
+    at = place = 0
+    while not marks.classified and (found_at := anchor.search(squeezed, place)):
+        at += squeezed.count("\n", place, found_at.start())
+        marks |= _of_line(lines[at].strip(), head or at in ends)
+        place = squeezed.find("\n", found_at.end())
+        if place < 0:
+            break
+    return marks
+
+
+def _ends(lines: list[str]) -> frozenset[int]:
+    """The lines with text at the head and at the foot."""
+    numbers = range(len(lines))
+    head = islice((at for at in numbers if lines[at].strip()), HEAD_LINES)
+    foot = islice((at for at in reversed(numbers) if lines[at].strip()), FOOT_LINES)
+    return frozenset((*head, *foot))
+
+
+def _of_line(line: str, outside: bool) -> Marks:
+    """The marks of a line; `outside`: it stands at the head or the foot."""
+    marks = NONE
+    if len(line) <= LONGEST and (_capitals(line) or (outside and _begins_large(line))):
+        listed = _LISTED.match(line) and not outside and line[0] != line[-1]
+        marks |= (None if listed else form(line)) or NONE
+    if (bracketed := _BRACKETED.match(line)) and (outside or _capitals(bracketed[1])):
+        marks |= form(bracketed[1]) or NONE
+    if outside:
+        for part in (_FIRST.match(line), _LAST.search(line[-LONGEST:])):
+            if part and _capitals(part[1]):
+                marks |= form(part[1]) or NONE
+    return marks
+
+
+def _capitals(text: str) -> bool:
+    large = sum(map(str.isupper, text))
+    return large > sum(map(str.islower, text))
+
+
+def _begins_large(line: str) -> bool:
+    first = next(filter(str.isalnum, line), "")
+    return not first.islower()
+
+
+def _split(flat: str) -> Marks:
+    marks = NONE
+    if not any(second in flat for second in ("DEFENSE", "RESTREINTE", "FRANCE")):
+        return marks
+    for both in _SPLIT.finditer(flat):
+        marks |= form(f"{both[1]} {both[2]}") or NONE
+    return marks
+
+
+def _upright(lines: list[str]) -> Marks:
+    """A letter a line, as a stamp along the page's edge is read."""
+    marks = NONE
+    written = (line for each in lines if (line := each.strip()))
+    for alone, letters_down in groupby(written, lambda line: len(line) == 1):
+        if alone:
+            marks |= form("".join(islice(letters_down, LONGEST))) or NONE
+    return marks
+
+
+def _penal(flat: str) -> bool:
+    """Whether a sentence says of this very document what the penal code says of secrets."""
+    for count, article in enumerate(_ARTICLE.finditer(flat)):
+        if count == MOST_ARTICLES:
+            break
+        before = flat[max(0, article.start() - WINDOW) : article.start()].lower()
+        after = flat[article.start() : article.end() + WINDOW].lower()
+        sentence = _SENTENCE_ENDS.split(before)[-1] + _SENTENCE_ENDS.split(after)[0]
+        sentence = " ".join(sentence.split())
+        if all(word.search(sentence) for word in _STAMP_WORDS):
+            return True
+    return False

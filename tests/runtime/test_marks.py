@@ -1,0 +1,411 @@
+"""Protection marks are known by their form, whoever tries to hide one; ordinary words are none."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.marks import CLASSIFIED, NONE, STRICTEST, Marks, data, letters, read_form
+from schemas.vocabulary import Marking
+from services.runtime.marks import _ANCHORS, Text, found, of_fields, of_name, refusal
+
+TEXT = "La commission allemande a remis son rapport.\n\nElle propose d'indexer l'âge de départ."
+LONG = "\n\n".join(f"La réforme des retraites, partie {number}." for number in range(40))
+RESTRICTED = Marks(Marking.DIFFUSION_RESTREINTE)
+SPECIAL = Marks(special_france=True)
+
+STAMPS = [
+    "SECRET",
+    "TRÈS SECRET",
+    "TRES SECRET",
+    "CONFIDENTIEL DÉFENSE",
+    "CONFIDENTIEL-DEFENSE",
+    "SECRET DÉFENSE",
+    "SECRET DÉFENSE – SPÉCIAL FRANCE",
+    "TRÈS SECRET DÉFENSE",
+    "« S E C R E T »",
+    "S.E.C.R.E.T.",
+    "S-E-C-R-E-T",
+    "S_E_C_R_E_T",
+    "T R È S   S E C R E T",
+    "[TRÈS SECRET]",
+    "(SECRET)",
+    "*** SECRET ***",
+    "=== TRÈS SECRET ===",
+    "| SECRET |",
+    "│   SECRET   │",
+    "■ SECRET ■",
+    "**SECRET**",
+    "# SECRET",
+    "<!-- SECRET -->",
+    "SECRET !",
+    "- SECRET -",
+    "SECRET SECRET SECRET",
+    "SECRET – page 2/5",
+    "page 3 SECRET",
+    "SECRET N° 12",
+    "URGENT – SECRET",
+    "DOCUMENT SECRET",
+    "DOCUMENT CLASSIFIÉ",
+    "DOCUMENT CLASSIFIÉ SECRET",
+    "CLASSIFIÉ DÉFENSE",
+    "NATO SECRET",
+    "NATO CONFIDENTIAL",
+    "SECRET OTAN",
+    "COSMIC TOP SECRET",
+    "COSMIC TRÈS SECRET",
+    "SECRET UE/EU SECRET",
+    "TRÈS SECRET UE/EU TOP SECRET",
+    "CONFIDENTIEL UE/EU CONFIDENTIAL",
+    "TOP SECRET",
+    "TOP SECRET//NOFORN",
+    "SECRET//NOFORN",
+    "UK TOP SECRET",
+    "GEHEIM",
+    "STRENG GEHEIM",
+    "VS-VERTRAULICH",
+    "SEGRETISSIMO",
+    "СОВЕРШЕННО СЕКРЕТНО",
+    "S\nE\nC\nR\nE\nT",
+    "CONFIDENTIEL\nDÉFENSE",
+    "[SECRET] Suite de l'annexe",
+    "Classification : Secret",
+    "Niveau de protection : très secret",
+    "Mention : Secret",
+    "Classification | Très secret",
+    "CLASSIFICATION: TOP SECRET",
+    "**Niveau de classification** : *Secret Défense*",
+    "Référence : 12 | Classification : Secret | Page 2",
+    "Classification :\nSecret",
+    "Security classification: NATO Secret",
+    "Einstufung: VS-Vertraulich",
+    "Ce document est classifié.",
+    "Ce document est classifié Secret.",
+    "Le présent document est classifié au niveau Très Secret.",
+    "Cette note contient des informations classifiées.",
+    "La divulgation du présent document est punie par l'article 413-10 du code pénal.",
+    "Toute reproduction de ce document est interdite (art. 413-9 du code pénal).",
+    "This document contains classified information.",
+    "(S//NF) The minister said that the reform would pass.",
+    "Declassify on: 20360304",
+]
+"""Each a line or more in the midst of a long text."""
+
+HEADINGS = [
+    "Secret",
+    "Très secret",
+    "Confidentiel Défense",
+    "Secret Défense",
+    "Top Secret",
+    "SECRET – Réforme des retraites",
+    "SECRET : réforme des retraites",
+    "[Secret] Réforme des retraites",
+    "TRÈS SECRET / Réforme des retraites",
+    "Réforme des retraites (SECRET)",
+    "Réforme des retraites [TRÈS SECRET]",
+    "Réforme des retraites – SECRET DÉFENSE",
+    "SECRET | Ambassade de France en Allemagne",
+    "Ambassade de France en Allemagne      SECRET",
+]
+"""Each a subject, or a line at the head of a text."""
+
+DISGUISED = [
+    "ЅЕСRЕТ",
+    "SЕCRЕT",
+    "SΕCRΕΤ",
+    "ＳＥＣＲＥＴ",
+    "𝐒𝐄𝐂𝐑𝐄𝐓",
+    "𝕊𝔼ℂℝ𝔼𝕋",
+    "𝚂𝙴𝙲𝚁𝙴𝚃",
+    "ⓈⒺⒸⓇⒺⓉ",
+    "🅂🄴🄲🅁🄴🅃",
+    "🅢🅔🅒🅡🅔🅣",
+    "🆂🅴🅲🆁🅴🆃",
+    "🇸🇪🇨🇷🇪🇹",
+    "ꜱᴇᴄʀᴇᴛ",
+    "S\u200bE\u200bC\u200bR\u200bE\u200bT",
+    "SEC\u00adRET",
+    "SE\u2060CR\ufeffET",
+    "S\u0301E\u0302C\u0327R\u0331E\u0308T\u0335",
+    "SEC\u034fRET",
+    "S\u3164E\u115fCRET",
+    "\u202eSECRET\u202c",
+    "SEC\U000e0041RET",
+    "S€CR€T",
+    "5ECR3T",
+    "$ECRET",
+    "ՏECᎡET",
+    "ꓢꓰꓚꓣꓰꓔ",
+    "ȘĘĆŘÉŢ",
+    "TRÈS\u00a0SECRET",
+    "TRE\u0300S SECRET",
+    "C0NFIDENTIEL DEFENSE",
+    "CONFlDENTlEL DÉFENSE",
+    "CONFIDENTIEL DÉFΕΝSΕ",
+    "СONFIDENTIEL DÉFENSE",
+    "T0P SECRET",
+    "S E\u2003C\u2009R\u00a0E T",
+]
+
+ORDINARY = [
+    "Le secret médical protège les assurés.",
+    "Secret médical",
+    "SECRET MÉDICAL",
+    "SECRET PROFESSIONNEL",
+    "LE SECRET PROFESSIONNEL",
+    "Secret professionnel : l'article 226-13 du code pénal",
+    "SECRET DES AFFAIRES",
+    "Le secret des affaires est opposé aux syndicats.",
+    "Le vote a lieu à bulletin secret.",
+    "VOTE SECRET",
+    "SCRUTIN SECRET",
+    "Le syndicat a voté au scrutin secret",
+    "Il a revu « TOP SECRET » et deux autres films.",
+    'Le film "Top Secret" a été tourné à Berlin.',
+    "La presse parle d'un document classé secret défense.",
+    "La presse parle d'un document classé SECRET DÉFENSE.",
+    "Un rapport classé TRÈS SECRET a été cité au Bundestag.",
+    "Le ministre aurait un agenda secret.",
+    "Le secret statistique s'applique.",
+    "SECRET STATISTIQUE",
+    "L'accès confidentiel à la plateforme est ouvert.",
+    "Accès confidentiel",
+    "SECRET BANCAIRE ET ÉCHANGE D'INFORMATIONS",
+    "SECRET FISCAL",
+    "Le secret de l'instruction",
+    "SECRET DE FABRIQUE",
+    "Secret de la correspondance",
+    "SECRÉTARIAT GÉNÉRAL",
+    "SECRÉTAIRE D'ÉTAT",
+    "SECRETARIAT",
+    "SECRETARY OF STATE",
+    "Le secrétaire d'État à la santé",
+    "DÉFENSE",
+    "MINISTÈRE DE LA DÉFENSE",
+    "Le Conseil de défense sanitaire est couvert par le secret.",
+    "Les travaux restent secrets.",
+    "Une réunion très secrète",
+    "Un fonds secret.",
+    "RECRUTEMENT SECRET : LES CHIFFRES",
+    "Un entretien confidentiel et anonyme est proposé.",
+    "Les données sont confidentielles.",
+    "Numéro vert, gratuit et confidentiel",
+    "IVG : un acte confidentiel",
+    "Mention : très bien",
+    "Mention : secret médical",
+    "Classification : CIM-10",
+    "Classification : JEL I18, J26",
+    "Niveau : 3",
+    "Protection : complémentaire santé solidaire",
+    "Mentions légales",
+    "Sensibilité : 98 %, spécificité : 95 %",
+    "Ce document est classifié parmi les sources secondaires.",
+    "Ce document n'est pas classifié.",
+    "Le ministre a répondu : « Ce document est classifié », sans autre détail.",
+    "Les emplois classifiés par la convention collective",
+    "La classification des emplois est revue.",
+    "L'article 413-9 du code pénal définit le secret de la défense nationale.",
+    "L'article L. 413-9 du code du travail s'applique à ce document.",
+    "La peine est prévue à l'article 413-10 du code pénal.",
+    "Informations classifiées de l'Union : le règlement est adopté.",
+    "- SECRET ;",
+    "- TRÈS SECRET.",
+    "Deux niveaux, SECRET et TRÈS SECRET, remplacent les trois anciens.",
+    "Diffusion : DSS, DGT",
+    "DIFFUSION",
+    "La diffusion restreinte de l'enquête gêne les chercheurs.",
+    "DR. MÜLLER, MINISTRE DE LA SANTÉ",
+    "SF",
+    "DR",
+    "Spécial France : le dossier de la rédaction",
+    "FRANCE",
+    "Un bulletin\nsecret.",
+    "GEHEIMNISVERRAT",
+    "Le Geheimrat et ses secrets",
+    "SECRETS DE FAMILLE",
+    "LES SECRETS DE LA RÉFORME",
+    "secret",
+]
+"""Each a line or more in the midst of a text, and a subject where it can be one."""
+
+
+def within(lines: str, text: str = LONG) -> Text:
+    return Text(f"{text}\n\n{lines}\n\n{text}")
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_a_classified_mark_is_found_anywhere_in_a_text(stamp: str) -> None:
+    assert found(within(stamp)).classified
+    assert found(Text(f"{stamp}\n\n{TEXT}")).classified
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_at_the_head_the_foot_or_in_the_subject_it_may_be_written_as_a_heading(
+    heading: str,
+) -> None:
+    assert found(Text(heading, head=True)).classified
+    assert found(Text(f"{heading}\n\n{LONG}")).classified
+    assert found(Text(f"{LONG}\n\n{heading}")).classified
+
+
+@pytest.mark.parametrize("stamp", DISGUISED)
+def test_look_alike_and_invisible_letters_do_not_hide_it(stamp: str) -> None:
+    assert found(within(stamp)).classified
+    assert found(Text(stamp, head=True)).classified
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_words_are_no_mark(text: str) -> None:
+    assert found(within(text)) == NONE
+    if not text.startswith("- "):
+        assert found(Text(text, head=True)) == NONE
+        assert found(Text(f"{text}\n\n{LONG}")) == NONE
+
+
+@pytest.mark.parametrize(
+    ("line", "marks"),
+    [
+        ("DIFFUSION RESTREINTE", RESTRICTED),
+        ("*** DIFFUSION RESTREINTE ***", RESTRICTED),
+        ("D I F F U S I O N   R E S T R E I N T E", RESTRICTED),
+        ("DIFFUSION\nRESTREINTE", RESTRICTED),
+        ("DIFFUSI0N RESTREINTE", RESTRICTED),
+        ("Protection : Diffusion restreinte", RESTRICTED),
+        ("Mention : DR", RESTRICTED),
+        ("SPÉCIAL FRANCE", SPECIAL),
+        ("Mention : spécial France", SPECIAL),
+        ("DIFFUSION RESTREINTE – SPÉCIAL FRANCE", STRICTEST),
+        ("DIFFUSION RESTREINTE - SF", STRICTEST),
+        ("CONFIDENTIEL", STRICTEST),
+        ("RESTREINT UE/EU RESTRICTED", STRICTEST),
+        ("NON PROTÉGÉ", NONE),
+        ("NON CLASSIFIÉ", NONE),
+        ("UNCLASSIFIED", NONE),
+    ],
+)
+def test_marks_that_are_no_classification_say_who_may_read(line: str, marks: Marks) -> None:
+    assert found(within(line)) == marks
+    assert found(Text(f"{line}\n\n{TEXT}")) == marks
+
+
+def test_the_strictest_of_all_marks_holds() -> None:
+    text = f"DIFFUSION RESTREINTE\n\n{LONG}\n\nSPÉCIAL FRANCE"
+    assert found(Text("Objet", head=True), Text(text)) == STRICTEST
+    assert found(Text(text), Text("SECRET")).classified
+
+
+@pytest.mark.parametrize(
+    ("name", "classified"),
+    [
+        ("TRÈS SECRET.pdf", True),
+        ("TRES_SECRET.pdf", True),
+        ("NOTE SECRET.docx", True),
+        ("SECRET - retraites.docx", True),
+        ("[Secret] retraites.docx", True),
+        ("envoi.zip/SECRET/note.txt", True),
+        ("SECRET", True),
+        ("secret-medical.pdf", False),
+        ("SECRET_MEDICAL.pdf", False),
+        ("secretariat.docx", False),
+        ("Note de synthèse.odt", False),
+    ],
+)
+def test_a_file_s_name_may_bear_a_mark(name: str, classified: bool) -> None:
+    assert of_name(name).classified is classified
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"marking": "secret"},
+        {"marking": "Très Secret"},
+        {"marking": "Document classé Secret Défense, projet"},
+        {"marked_spans": [{"field": "body", "start": 0, "end": 3, "mark": "SECRET UE"}]},
+        {"subject": "[SECRET] Retraites"},
+        {"body": f"{LONG}\nSECRET\n{LONG}"},
+        {"attachments": ["TRÈS SECRET"]},
+        {"reference": "SECRET/2026/12"},
+        {"champ": {"autre": ["SECRET"]}},
+    ],
+)
+def test_every_field_of_a_note_is_looked_at(fields: dict[str, Any]) -> None:
+    assert of_fields(fields).classified
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"marking": "confidentiel", "marked_spans": None},
+        {"marking": 3, "marked_spans": [3, {"mark": 3}, {}]},
+        {"marking": "secret médical"},
+        {"body": "Le secret médical."},
+        [],
+        "note",
+        None,
+    ],
+)
+def test_what_is_no_classified_mark_is_left_to_the_reading_of_the_note(fields: Any) -> None:
+    assert not of_fields(fields).classified
+
+
+def test_the_refusal_says_what_to_do_and_nothing_of_the_document() -> None:
+    said = refusal()
+    assert (said.status, said.errors) == (422, None)
+    assert said.type.startswith("urn:")
+    for words in ("classifié", "rien", "réseau", "officier de sécurité"):
+        assert words in said.detail
+    assert "\n" not in said.detail
+
+
+def test_every_mark_has_an_anchor() -> None:
+    for kind in ("classified", "restricted", "special_france", "unknown"):
+        for mark in data(kind):
+            squeezed = letters(mark, digits=True)
+            assert any(anchor in squeezed for anchor in _ANCHORS), mark
+
+
+@given(
+    st.sampled_from(["SECRET", "TRÈS SECRET", "SECRET DÉFENSE", "NATO SECRET"]),
+    st.lists(
+        st.sampled_from([" ", "\u200b", "\u00ad", ".", "-", "_", "\u0301", "\u2003"]), max_size=9
+    ),
+    st.sampled_from(["", "*** ", "[", "« ", "== ", "│ "]),
+)
+def test_whatever_stands_between_its_letters(mark: str, between: list[str], before: str) -> None:
+    spread = mark[0] + "".join(
+        letter + (between[at % len(between)] if between else "")
+        for at, letter in enumerate(mark[1:])
+    )
+    assert found(within(before + spread)).classified
+
+
+@given(st.text(max_size=400))
+def test_no_text_makes_it_raise(text: str) -> None:
+    found(Text(text), Text(text, head=True))
+    of_fields({"subject": text, "marking": text, text: [text]})
+    of_name(text)
+    read_form(text)
+
+
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyzéèàç ,.'\n", max_size=600))
+def test_small_letters_in_sentences_are_no_mark(text: str) -> None:
+    assert found(within(text)) == NONE
+
+
+def test_the_real_notes_bear_no_mark(shared_notes: Path) -> None:
+    texts = [file.read_text("utf-8") for file in sorted(shared_notes.glob("*.txt"))]
+    labelled = sorted((shared_notes.parent / "eval").glob("*.jsonl"))
+    lines = [line for file in labelled for line in file.read_bytes().splitlines()]
+    for record in map(json.loads, lines):
+        assert found(Text(record.get("title") or "", head=True), Text(record["text"])) == NONE
+    assert texts
+    assert labelled
+    assert found(*map(Text, texts)) == NONE
+
+
+def test_a_classified_mark_stays_so_with_whatever_stands_beside_it() -> None:
+    assert found(Text("NON PROTÉGÉ\n\nSECRET\n\nDIFFUSION RESTREINTE")) == CLASSIFIED
