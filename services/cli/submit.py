@@ -31,6 +31,7 @@ from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
 from services.ingest.formats import plain
 from services.ingest.formats.plain import Plain
+from services.runtime import marks
 
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
 FILE_ENDINGS = (".html", ".htm", ".docx", ".odt", ".pdf", ".eml", ".zip")
@@ -314,6 +315,8 @@ def _sent(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[Result
 def _send(http: httpx.Client, source: Source) -> list[Result]:
     if isinstance(source, Result):
         return [source]
+    if _classified(source):
+        return [_of_a_classified(source)]
     try:
         request = _request(source)
     except OSError as error:
@@ -330,6 +333,22 @@ def _send(http: httpx.Client, source: Source) -> list[Result]:
             asked = response.headers.get("Retry-After", "")
             time.sleep(min(float(asked), 10.0) if asked.isdigit() else 2.0)
     raise client.Unreachable(f"le service ne prend pas les notes : {client.detail(response)}")
+
+
+def _classified(source: Draft | Upload) -> bool:
+    """Whether this can be seen from here to be a classified document: then it is not even sent."""
+    if isinstance(source, Upload):
+        return marks.of_name(source.path.name).classified
+    if isinstance(source.payload, dict):
+        return marks.of_fields(source.payload).classified
+    try:
+        return marks.of_fields(json.loads(source.payload)).classified
+    except (ValueError, RecursionError):
+        return False  # no JSON, which the service says
+
+
+def _of_a_classified(source: Draft | Upload) -> Result:
+    return Result(source.source, "refused", marks.refusal().detail)
 
 
 def _request(source: Draft | Upload) -> dict[str, Any]:
@@ -391,6 +410,9 @@ def _previewed(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[R
     for source in sources:
         if isinstance(source, Result):
             yield [source]
+            continue
+        if _classified(source):
+            yield [_of_a_classified(source)]
             continue
         try:
             if isinstance(source, Upload):

@@ -1,6 +1,7 @@
 """`POST /api/v1/preview`: the tags that a text would get."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from services.classify.preview import Apart, here, router
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.marks import refusal
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from tests.keys import HEADERS, admit_everything
@@ -84,6 +86,25 @@ async def test_what_is_no_note_is_refused(
     answer = await client.post("/api/v1/preview", content=content, headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": "TRÈS SECRET\n\nLe Bundestag a adopté la réforme des retraites."},
+        {"subject": "[SECRET] Réforme des retraites"},
+        {"marking": "secret"},
+        {"subject": 3, "body": "SECRET\nLe texte."},
+    ],
+)
+async def test_a_classified_draft_is_refused_as_at_the_door(
+    client: httpx.AsyncClient, changes: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answer = await client.post("/api/v1/preview", json=DRAFT | changes)
+    assert answer.status_code == 422
+    assert answer.json() == refusal().model_dump(exclude_none=True)
+    assert "retraites" not in caplog.text
 
 
 async def test_a_file_is_told_how_it_is_previewed(client: httpx.AsyncClient) -> None:

@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, text_draft
 from services.ingest.formats import ENDINGS
+from services.runtime.marks import refusal
+from tests.ingest.formats.making import docx, paragraphs, zipped
 from tests.ingest.texts import ABROAD
+from tests.operations.test_expunge import where
 from tests.pipeline.deployments import VALISE, Embedded, environment, running
 
 TEXT = "Objet : Âge de la retraite\n\nLa commission allemande propose de porter l'âge à 68 ans.\n"
@@ -255,3 +258,30 @@ def test_a_text_is_the_same_note_sent_alone_or_in_an_archive(
     again = valise(deployment, "submit", "--post", "berlin", "--json", str(packed))
     said = [json.loads(line)["outcome"] for line in again.stdout.split("\n") if line]
     assert said == ["duplicate", "accepted"], again.stderr
+
+
+@pytest.mark.parametrize("preview", [(), ("--preview",)])
+def test_a_classified_document_is_refused_in_one_line_and_leaves_nothing(
+    deployment: Embedded, tmp_path: Path, preview: tuple[str, ...]
+) -> None:
+    word = "Zythomancielle"
+    hidden = docx(
+        paragraphs(f"Note {word}"), **{"word__header1.xml": f"<h><p>SECRET</p>{word}</h>"}
+    )
+    files = {
+        "note.txt": f"Note {word}\n\nTRÈS SECRET\n\nLe texte.".encode(),
+        "note.json": json.dumps({"marking": "secret", "body": word}).encode(),
+        "note.docx": hidden,
+        "envoi.zip": zipped({f"{word}.docx": hidden}),
+        "SECRET - note.html": page("BER-S-1", word).encode(),
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        done = valise(deployment, "submit", "--post", "berlin", *preview, str(path))
+        assert done.returncode == 1, done.stdout
+        (line, _) = done.stdout.splitlines()
+        assert line.startswith("refusée")
+        assert line.endswith(refusal().detail)
+    assert where(deployment.data, word) == set()
+    assert word not in deployment.logs()

@@ -149,14 +149,21 @@ async def test_other_content_under_the_reference_is_a_conflict_and_leaves_no_fil
     assert len(kept(office)) == 1
 
 
-@pytest.mark.parametrize(
-    "said",
-    [{"marking": "diffusion_restreinte"}, {"marking": "CONFIDENTIEL"}, {"special_france": True}],
-)
-async def test_a_protected_document_leaves_nothing(office: Office, said: dict[str, Any]) -> None:
-    answer = await send(office, "note.html", html(), {"post": "berlin"} | said)
-    assert "Rien n'a été conservé" in problem(answer, 422).detail
-    assert kept(office) == []
+async def test_a_mark_in_a_document_wins_over_what_its_sender_says(office: Office) -> None:
+    page = html().replace(b"<body>", b"<body><header>Diffusion restreinte</header>")
+    answer = await send(office, "note.html", page, {"post": "berlin", "marking": "Non protégé"})
+    assert answer.status_code == 202, answer.text
+    (warning,) = answer.json()["warnings"]
+    assert "diffusion restreinte" in warning
+    (event,) = await office.logged()
+    assert event.note.marking == "diffusion_restreinte"
+
+
+async def test_a_stricter_mark_of_the_sender_stays(office: Office) -> None:
+    said = {"post": "berlin", "marking": "DR", "special_france": True}
+    assert (await send(office, "note.html", html(), said)).json()["warnings"] == []
+    (event,) = await office.logged()
+    assert (event.note.marking, event.note.special_france) == ("diffusion_restreinte", True)
 
 
 async def test_an_archive_is_answered_document_by_document(office: Office) -> None:

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.marks import NONE, Marks
 from schemas.note import MAX_BODY, MAX_SUBJECT
@@ -42,8 +42,8 @@ _LEFT_BY_SYSTEMS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One document still to be read; `content` and the marks `seen`: of a mail, which was read to
-    find its parts."""
+    """One document still to be read; `content`: of a mail, which was read to find its parts;
+    `seen`: the marks of what it lies in, and of a mail its own."""
 
     name: str
     kind: str
@@ -160,19 +160,19 @@ def _archived(
     data: bytes, name: str, within: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
     with archive.opened(data) as packed:
-        check(_beside(packed.comment))
+        on_all = check(_beside(packed.comment))
         for entry in packed.infolist():
             if entry.is_dir() or _LEFT_BY_SYSTEMS.search(entry.filename):
                 continue
             inside = f"{name}/{harmless(entry.filename)}"
             try:
-                check(_beside(entry.comment))
+                seen = on_all | check(_beside(entry.comment))
                 budget.take(entry.file_size)
                 unpacked = archive.read(packed, entry)
             except Refused as refused:
                 yield refused.of(inside)
                 continue
-            yield from _unpacked(unpacked, inside, None, within, budget)
+            yield from _marked(_unpacked(unpacked, inside, None, within, budget), seen)
 
 
 def _mailed(
@@ -194,7 +194,14 @@ def _mailed(
         except Refused as refused:
             yield refused.of(inside)
             continue
-        yield from _unpacked(attachment.data, inside, attachment.media_type, within, budget)
+        unpacked = _unpacked(attachment.data, inside, attachment.media_type, within, budget)
+        yield from _marked(unpacked, seen)
+
+
+def _marked(found: Iterator[Part | Unreadable], seen: Marks) -> Iterator[Part | Unreadable]:
+    """These documents, under the marks of what holds them too."""
+    for part in found:
+        yield part if isinstance(part, Unreadable) else replace(part, seen=part.seen | seen)
 
 
 def _document(part: Part) -> Document:

@@ -65,7 +65,7 @@ def pdf(*pages: list[str], header: str = "", encrypted: bool = False) -> bytes:
         placed = [(72, 700 - 14 * at, line) for at, line in enumerate(lines)]
         if header:
             placed += [(72, 800, header), (280, 30, f"{number} / {len(pages)}")]
-        stream = b"BT /F1 11 Tf "
+        drawn = b"BT /F1 11 Tf "
         for x, y, line in placed:
             shown = b"".join(
                 b"\\001"
@@ -73,31 +73,41 @@ def pdf(*pages: list[str], header: str = "", encrypted: bool = False) -> bytes:
                 else sign.encode("cp1252").replace(b"(", b"\\(").replace(b")", b"\\)")
                 for sign in line
             )
-            stream += b"1 0 0 1 %d %d Tm (%s) Tj " % (x, y, shown)
-        stream += b"ET"
+            drawn += b"1 0 0 1 %d %d Tm (%s) Tj " % (x, y, shown)
+        drawn += b"ET"
         content = 5 + 2 * (number - 1)
         objects += [
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents {content} 0 R"
             "/Resources<</Font<</F1 3 0 R>>>>>>".encode(),
-            b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+            stream(drawn),
         ]
     if encrypted:
         objects.append(
             b"<</Filter/Standard/V 1/R 2/P -44/O<" + b"61" * 32 + b">/U<" + b"62" * 32 + b">>>"
         )
+    lock = b"/Encrypt %d 0 R/ID[<00><00>]" % len(objects) if encrypted else b""
+    return pdf_of(objects, lock)
+
+
+def pdf_of(objects: list[bytes], more: bytes = b"") -> bytes:
+    """A PDF of these objects, numbered from 1, the first its catalogue; `more` for its trailer."""
     out = b"%PDF-1.4\n"
     offsets = []
     for number, data in enumerate(objects, start=1):
         offsets.append(len(out))
         out += b"%d 0 obj%s\nendobj\n" % (number, data)
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    lock = b"/Encrypt %d 0 R/ID[<00><00>]" % len(objects) if encrypted else b""
     return (
         out
         + b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table)
         + b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF"
-        % (len(objects) + 1, lock, len(out))
+        % (len(objects) + 1, more, len(out))
     )
+
+
+def stream(content: bytes, more: bytes = b"") -> bytes:
+    """A stream of a PDF; `more` for its dictionary."""
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (more, len(content), content)
 
 
 def eml(text: str = "", page: str = "", files: dict[str, bytes] | None = None) -> bytes:
