@@ -116,6 +116,7 @@ async def test_a_classified_note_leaves_nothing_wherever_it_comes_in(
     own = "\n".join(line for line in logged.splitlines() if "'name': 'httpx'" not in line)
     nothing_is_left(office, answer.text, own)
     assert office.registry.receipt(note_id("berlin", REFERENCE)) is None
+    assert kept(office) == []
 
 
 async def test_of_many_lines_the_classified_one_is_refused_alone(
