@@ -246,7 +246,8 @@ class TestMarks:
 
     @pytest.mark.parametrize("mark", ["CONFIDENTIEL", "rouge", "", "secret médical", "x" * 300])
     def test_an_unknown_mark_is_the_strictest_and_the_receipt_warns(self, mark: str) -> None:
-        taken = accept(raw(marking=mark, special_france=False), now=NOW)
+        sent = raw(marking=mark, special_france=False)
+        taken = accept(sent, sender=a_caller(), now=NOW)
         note = taken.submission.event.note
         assert (note.marking, note.special_france) == ("diffusion_restreinte", True)
         (warning,) = taken.warnings
