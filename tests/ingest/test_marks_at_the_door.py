@@ -62,8 +62,9 @@ async def by_wrong_fields(office: Office) -> httpx.Response:
 
 
 async def by_rectification(office: Office) -> httpx.Response:
-    address = f"/api/v1/notes/{note_id('berlin', REFERENCE)}"
-    return await office.client.put(address, json=BERLIN | CLASSIFIED, headers={"If-Match": "*"})
+    note = (await office.send()).json()["id"]
+    other = BERLIN | CLASSIFIED | {"reference": BERLIN["reference"]}
+    return await office.client.put(f"/api/v1/notes/{note}", json=other, headers={"If-Match": "*"})
 
 
 async def by_correction(office: Office) -> httpx.Response:

@@ -140,6 +140,8 @@ DISGUISED = [
     "ՏECᎡET",
     "ꓢꓰꓚꓣꓰꓔ",
     "ȘĘĆŘÉŢ",
+    "ᔕᗴᑕᖇᗴT",
+    "丂乇匚尺乇ㄒ",
     "TRÈS\u00a0SECRET",
     "TRE\u0300S SECRET",
     "C0NFIDENTIEL DEFENSE",

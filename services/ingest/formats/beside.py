@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from lxml import etree
 
+from schemas.marks import LONGEST
 from schemas.note import MAX_BODY
 from services.ingest.formats.model import Refused
 from services.ingest.formats.xml import Element, local, parsed
@@ -80,10 +81,10 @@ def properties(root: Element) -> Iterator[str]:
 
 
 def of_property(value: str) -> Iterator[str]:
-    """A property's value, as a line and as a mark that a label announces."""
-    line = " ".join(value.split())
-    yield line
-    yield f"{_LABEL}{line}"
+    """A property's value, as it is and as a mark that a label announces."""
+    yield value
+    if len(value) <= LONGEST:
+        yield f"{_LABEL}{' '.join(value.split())}"
 
 
 def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:

@@ -118,9 +118,8 @@ _BLOCKS = frozenset(
         "th",
     ]
 )
-_OWN_LINE = frozenset(
-    ["br", "title", "option", "button", "textarea", "template", "script", "style"]
-)
+_OWN_LINE = frozenset(["br", "title", "option", "button", "textarea", "template"])
+_CODE = frozenset(["script", "style"])
 _ADDED_BY_STYLE = re.compile(r"""content\s{0,9}:\s{0,9}(["'])([^"'\n]{1,200})\1""")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.I)
 _CHARSET = re.compile(
@@ -161,27 +160,34 @@ def all_lines(page: str) -> Iterator[str]:
     line: list[str] = []
     root = _parsed(page)
     for event, element in etree.iterwalk(root, events=("start", "end")):
-        if local(element) in _BLOCKS or local(element) in _OWN_LINE:
+        name = local(element)
+        if name in _BLOCKS or name in _OWN_LINE:
             yield one_line("".join(line))
             line = []
-        added = element.text if event == "start" else element.tail
-        if added and (event == "start" or element is not root):
-            line.append(added)
+        if event == "start" and name not in _CODE:
+            line.append(element.text or "")
+        elif event == "end" and element is not root:
+            line.append(element.tail or "")
     yield one_line("".join(line))
 
 
 def _beside(root: Element, page: str) -> Iterator[str]:
     """What a page says where headings, stamps and properties stand: in its header and footer, in
     hidden elements, comments, attributes, and in what a style sheet adds."""
-    for element in root.iter("*"):
-        if local(element) in ("header", "footer", "title", "caption") or _hidden(element):
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        name = local(element)
+        if name in ("header", "footer", "title", "caption") or _hidden(element):
             yield from (one_line(text) for text in element.itertext())
             yield one_line("".join(element.itertext()))
-        elif local(element) == "meta":
+            continue
+        waiting += element
+        if name == "meta":
             yield from beside.of_property(element.get("content", ""))
-        elif local(element) == "style":
+        elif name == "style":
             yield from (found[2] for found in _ADDED_BY_STYLE.finditer(element.text or ""))
-        if local(element) in ("input", "button", "option"):
+        elif name in ("input", "button", "option"):
             yield element.get("value", "")
     yield from beside.attributes(root)
     at = page.find("<!--")

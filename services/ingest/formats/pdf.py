@@ -49,6 +49,7 @@ MOST_ENTRIES = 2_000
 """Annotations of a page, and entries of an outline, that are looked at."""
 MOST_BYTES = 64 * 1024
 """Of an annotation's field."""
+_XMP, _XMP_END = b"<x:xmpmeta", b"</x:xmpmeta>"
 _FIELDS = (b"Contents", b"T", b"Subj", b"V", b"DV", b"TU", b"Name", b"RC", b"OverlayText")
 _OWN_PROPERTIES = ("Classification", "Marking", "Sensitivity", "Category", "Company", "Comments")
 """Keys that writers add to a PDF's properties; PDFium lists none, it must be asked for each."""
@@ -88,8 +89,11 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
+    """A page: its lines, and what annotations and forms say on it."""
+
     height: float
     lines: tuple[_Line, ...]
+    said: tuple[str, ...] = ()
 
 
 def read(data: bytes) -> Content:
@@ -106,7 +110,7 @@ def read(data: bytes) -> Content:
         try:
             pages = list(_pages(document))
             attachments = _attachments(document)
-            outside = beside.joined(chain(_in_margins(pages), _outside(document, data)))
+            outside = beside.joined(chain(_round_the_text(pages), _outside(document, data)))
         except pypdfium2.PdfiumError as error:
             raise damaged("PDF") from error
     letters = sum(c.isalnum() for page in pages for line in page.lines for c in line.text)
@@ -121,32 +125,38 @@ def read(data: bytes) -> Content:
     return Content(text=text, attachments=attachments, lines=lines, beside=outside)
 
 
-def _in_margins(pages: Sequence[_Page]) -> Iterator[str]:
-    return (line.text for page in pages for line in page.lines if _outer(line, page))
+def _round_the_text(pages: Sequence[_Page]) -> Iterator[str]:
+    for page in pages:
+        yield from (line.text for line in page.lines if _outer(line, page))
+        yield from page.said
 
 
 def _outside(document: pypdfium2.PdfDocument, data: bytes) -> Iterator[str]:
-    """What a PDF says outside its pages' text: properties, outline, annotations, forms."""
+    """What a PDF says outside its pages: its properties and its outline."""
     for key in (*document.METADATA_KEYS, *_OWN_PROPERTIES):
         yield from beside.of_property(document.get_metadata_value(key))
-    at = data.find(b"<x:xmpmeta")
-    while at >= 0 and (end := data.find(b"</x:xmpmeta>", at)) >= 0:
-        packet = data[at : end + len(b"</x:xmpmeta>")]
+    at = -1
+    for _ in range(MOST_ENTRIES):
+        at = data.find(_XMP, at + 1)
+        end = data.find(_XMP_END, at)
+        if min(at, end) < 0:
+            break
+        packet = data[at : end + len(_XMP_END)]
         yield from beside.of_part(packet, "PDF", are_properties=True)
-        at = data.find(b"<x:xmpmeta", end)
+        at = end
     for entry in islice(document.get_toc(max_depth=8), MOST_ENTRIES):
         yield entry.get_title()
-    for number in range(len(document)):
-        page = document[number]
-        with closing(page):
-            fields, drawn = _annotations(page)
-            yield from fields
-            flat = drawn and pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)
-        if flat == pdfium.FLATTEN_SUCCESS:
-            # What annotations draw is now text of the page as all other; nobody keeps this page.
-            page = document[number]
-            with closing(page), closing(page.get_textpage()) as text:
-                yield from (line.text for line in _lines(text.raw))
+
+
+def _drawn(document: pypdfium2.PdfDocument, number: int) -> list[str]:
+    """The lines of a page with its annotations drawn into it, in memory: nobody keeps it."""
+    page = document[number]
+    with closing(page):
+        if pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) != pdfium.FLATTEN_SUCCESS:
+            return []
+    page = document[number]
+    with closing(page), closing(page.get_textpage()) as text:
+        return [line.text for line in _lines(text.raw)]
 
 
 def _annotations(page: pypdfium2.PdfPage) -> tuple[list[str], bool]:
@@ -177,9 +187,13 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[_Page]:
     for number in range(len(document)):
         page = document[number]
         with closing(page), closing(page.get_textpage()) as text:
-            lines = tuple(_lines(text.raw))
-            yield _Page(page.get_height(), lines)
-            read += sum(len(line.text) for line in lines)
+            height, lines = page.get_height(), tuple(_lines(text.raw))
+            said, drawn = _annotations(page)
+        if drawn:
+            before = {line.text for line in lines}
+            said += [text for text in _drawn(document, number) if text not in before]
+        yield _Page(height, lines, tuple(said))
+        read += sum(len(line.text) for line in lines)
         if read > MOST_CHARACTERS:
             raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
 
