@@ -9,6 +9,7 @@ document are ordinary words. Pure, and linear in the text's length.
 import re
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from schemas.answers import Problem
@@ -105,6 +106,7 @@ _ANCHORS = (
 )
 """In the letters of a line: without one of these it is no mark, which a test holds."""
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e]")
+_SMALL, _LARGE = ascii_lowercase.encode(), ascii_uppercase.encode()
 _SEPARATED = re.compile(r"[|;\t]| {3,}| - ")
 _LABELLED = re.compile(
     rf"\W{{0,20}}(?:{any_of(plain(label) for label in data('labels'))})\W{{0,8}}(?:[:=](.*))?", re.I
@@ -221,8 +223,10 @@ def _of_line(line: str, outside: bool) -> Marks:
 
 
 def _capitals(text: str) -> bool:
-    large = sum(map(str.isupper, text))
-    return large > sum(map(str.islower, text))
+    """Whether most letters of a plain text are capitals."""
+    raw = text.encode("ascii")
+    kept = len(raw.translate(None, _SMALL)), len(raw.translate(None, _LARGE))
+    return kept[1] < kept[0]
 
 
 def _begins_large(line: str) -> bool:
