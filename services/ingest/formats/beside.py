@@ -3,12 +3,17 @@
 Looked at for marks of protection, by the process that reads the document, and thrown away.
 """
 
+import codecs
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from zipfile import ZipFile
 
 from lxml import etree
 
 from schemas.marks import LONGEST
 from schemas.note import MAX_BODY
+from services.ingest.formats import archive
 from services.ingest.formats.model import Refused
 from services.ingest.formats.xml import Element, local, parsed
 
@@ -32,6 +37,8 @@ _SAYING = frozenset(
 )
 """Attributes in which a document speaks to its reader: a watermark's words, a picture's text."""
 _LABEL = "Mention : "
+_BEFORE_XML = codecs.BOM_UTF8 + b" \t\r\n"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def joined(lines: Iterable[str]) -> str:
@@ -85,6 +92,23 @@ def of_property(value: str) -> Iterator[str]:
     yield value
     if len(value) <= LONGEST:
         yield f"{_LABEL}{' '.join(value.split())}"
+
+
+def of_parts(
+    packed: ZipFile, what: str, *, without: re.Pattern[str], properties_in: tuple[str, ...]
+) -> Iterator[str]:
+    """What the parts of an office document say that are XML, whatever their names.
+
+    Parts that the pattern names are left out; those whose name begins so are properties.
+    """
+    for entry in packed.infolist():
+        if without.fullmatch(entry.filename):
+            continue
+        with suppress(Refused):  # what cannot be unpacked nobody reads
+            data = archive.read(packed, entry)
+            if data.lstrip(_BEFORE_XML)[:1] == b"<" or data.startswith(_UTF_16):
+                are_properties = entry.filename.startswith(properties_in)
+                yield from of_part(data, what, are_properties=are_properties)
 
 
 def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import PurePosixPath
-from zipfile import ZipFile
 
 from lxml import etree
 
@@ -44,7 +43,7 @@ _TITLES = ("title", "titre")
 _EMBEDDED = "word/embeddings/"
 _PROPERTIES = ("docProps/", "customXml/")
 _NO_WORDS = re.compile(
-    r"\[Content_Types\]\.xml|word/(?:document|styles|settings|webSettings|fontTable|numbering|"
+    r"\[Content_Types\]\.xml|.*\.rels|word/(?:document|styles|settings|webSettings|fontTable|numbering|"
     r"theme/.*|stylesWithEffects)\.xml"
 )
 """Parts that hold no words of the author, and the text itself."""
@@ -68,27 +67,21 @@ def read(data: bytes) -> Content:
             if f"word/{kind}s.xml" in names:
                 inside = parsed(archive.read(packed, f"word/{kind}s.xml"), _WHAT)
                 notes |= {f"{kind} {attribute(n, 'id')}": n for n in children(inside, kind)}
-        outside = beside.joined(chain(_left_out(root), beside.attributes(root), _parts(packed)))
+        parts = beside.of_parts(packed, _WHAT, without=_NO_WORDS, properties_in=_PROPERTIES)
+        embedded = [PurePosixPath(name) for name in names if name.startswith(_EMBEDDED)]
+        own = chain(_left_out(root), beside.attributes(root), (name.stem for name in embedded))
+        outside = beside.joined(chain(own, parts))
     reading = _Reading(notes)
     found = [block for body in children(root, "body") for block in _blocks(body, reading)]
     for number, cited in enumerate(reading.cited, start=1):
         said = " ".join(block.text for block in _blocks(notes[cited], reading, in_note=True))
         found.append(Block(f"[{number}] {said}"))
-    embedded = tuple(PurePosixPath(name).name for name in names if name.startswith(_EMBEDDED))
     return Content(
         text=blocks.joined(found),
         title=reading.title,
-        attachments=embedded[:MOST_NAMES],
+        attachments=tuple(name.name for name in embedded[:MOST_NAMES]),
         beside=outside,
     )
-
-
-def _parts(packed: ZipFile) -> Iterator[str]:
-    """What the other parts of the document say."""
-    for name in packed.namelist():
-        if name.endswith(".xml") and not _NO_WORDS.fullmatch(name):
-            properties = name.startswith(_PROPERTIES)
-            yield from beside.of_part(archive.read(packed, name), _WHAT, are_properties=properties)
 
 
 def _left_out(root: Element) -> Iterator[str]:

@@ -71,7 +71,7 @@ def read(data: bytes) -> Mail:
         _content(message, texts, tuple(names[:MOST_NAMES])),
         tuple(read_too),
         lines=beside.joined(_other_forms(every, {id(part) for part in texts})),
-        beside=beside.joined(_headers(every)),
+        beside=beside.joined((*_headers(every), *(name.rpartition(".")[0] for name in names))),
     )
 
 

@@ -4,10 +4,10 @@ These are read for marks of protection alone.
 Read from the document's XML itself, as DOCX and for the same reason.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from zipfile import ZipFile
 
 from services.ingest.formats import archive, beside, blocks
 from services.ingest.formats.blocks import Block
@@ -33,7 +33,7 @@ _LEFT_OUT = frozenset(
         "script",
     ]
 )
-_NO_WORDS = frozenset(["content.xml", "settings.xml", "META-INF/manifest.xml"])
+_NO_WORDS = re.compile(r"content\.xml|settings\.xml|META-INF/manifest\.xml")
 MOST_SPACES = 100
 """Of a run of spaces, which ODT writes as a number: nobody means more, and a hostile one could be
 of any length."""
@@ -55,7 +55,8 @@ def read(data: bytes) -> Content:
             if b"encryption-data" in manifest:
                 raise Refused(422, "Le document est protégé par un mot de passe : l'enlever.")
         root = parsed(archive.read(packed, "content.xml"), _WHAT)
-        outside = beside.joined(chain(_left_out(root), beside.attributes(root), _parts(packed)))
+        parts = beside.of_parts(packed, _WHAT, without=_NO_WORDS, properties_in=("meta.xml",))
+        outside = beside.joined(chain(_left_out(root), beside.attributes(root), parts))
     reading = _Reading()
     found = [
         block
@@ -67,14 +68,6 @@ def read(data: bytes) -> Content:
         inside = [b.text for body in children(note, "note-body") for b in _blocks(body, _Reading())]
         found.append(Block(f"[{number}] {' '.join(inside)}"))
     return Content(text=blocks.joined(found), title=reading.title, beside=outside)
-
-
-def _parts(packed: ZipFile) -> Iterator[str]:
-    """What page headers and footers, properties and embedded objects say."""
-    for name in packed.namelist():
-        if name.endswith(".xml") and name not in _NO_WORDS:
-            properties = name == "meta.xml"
-            yield from beside.of_part(archive.read(packed, name), _WHAT, are_properties=properties)
 
 
 def _left_out(root: Element) -> Iterator[str]:

@@ -159,7 +159,7 @@ ATTACKS: dict[str, tuple[str, Maker]] = {
     ),
     "docx: a header under another name": (
         "n.docx",
-        lambda m: _word_part("word__partie.xml", _header(m)),
+        lambda m: _word_part("word__partie.bin", _header(m)),
     ),
     "docx: a watermark": (
         "n.docx",
