@@ -31,7 +31,7 @@ def install(app: FastAPI, journal: Journal) -> None:
     app.add_middleware(_Recorder, journal=journal)
 
 
-def record(request: Request, action: Action, about: UUID | str = "", **details: Detail) -> None:
+def record(request: Request, action: Action, about: UUID | str = "", /, **details: Detail) -> None:
     """Enter this once the request is answered without an error.
 
     `about` is the note or whatever else was at stake; details never hold a note's text.
@@ -41,7 +41,7 @@ def record(request: Request, action: Action, about: UUID | str = "", **details: 
 
 
 async def enter(
-    request: Request, action: Action, about: UUID | str = "", **details: Detail
+    request: Request, action: Action, about: UUID | str = "", /, **details: Detail
 ) -> None:
     """Enter this now, before the work begins. Raises Unavailable."""
     await _journal(request).enter(_draft(request, action, about, details))
