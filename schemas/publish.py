@@ -11,7 +11,17 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from schemas import administration, answers, classification, correction, events, note, query, topics
+from schemas import (
+    administration,
+    answers,
+    classification,
+    correction,
+    events,
+    journal,
+    note,
+    query,
+    topics,
+)
 
 TARGET = Path(__file__).resolve().parent / "published"
 
@@ -36,6 +46,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "dead-letter": administration.DeadLetterDetail,
     "dead-letter-page": administration.DeadLetterPage,
     "expunged": administration.Expunged,
+    "journal-page": journal.JournalPage,
+    "journal-check": journal.JournalCheck,
     "problem": answers.Problem,
 }
 

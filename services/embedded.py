@@ -30,6 +30,7 @@ from services.runtime.child import Child
 from services.runtime.disk import Disk
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.health import health_router
+from services.runtime.journal import Journal, install
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
@@ -97,6 +98,7 @@ def create(settings: Settings) -> FastAPI:
     previews = preview.Apart()
     ingesting = ingest.Ingest(registry, log, settings)
     rebuilds = Rebuilds(log, index)
+    journal = Journal(registry, settings.journal_days)
     workers = search.workers(log, index, registry, settings)
 
     @asynccontextmanager
@@ -110,7 +112,7 @@ def create(settings: Settings) -> FastAPI:
         await log.start()
         await classifier.start()
         try:
-            async with ingesting, background(compact_daily(log)), background(disk.watch()):
+            async with journal, ingesting, background(compact_daily(log)), background(disk.watch()):
                 yield
         finally:
             previews.stop()
@@ -122,6 +124,7 @@ def create(settings: Settings) -> FastAPI:
     app = FastAPI(title="Valise", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     gate.install(app, gate.Gate(registry))
+    install(app, journal)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(settings))
     for router in (
         health_router(
@@ -132,6 +135,7 @@ def create(settings: Settings) -> FastAPI:
                 },
                 "classify": classifier.health,
                 "relay": ingesting.health,
+                "journal": journal.health,
             },
             ready={
                 "log": log.ready,

@@ -13,6 +13,7 @@ from services.classify.handlers import SERVICE, processor
 from services.runtime import metrics, problems
 from services.runtime.access import gate
 from services.runtime.health import health_router
+from services.runtime.journal import Journal, install
 from services.runtime.log import Log
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -42,11 +43,12 @@ def worker(log: Log, settings: Settings) -> Worker:
 def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
     """The application of classify on this log, which it starts and stops.
 
-    The registry is asked for callers' keys alone: the worker does without it.
+    The registry is for callers' keys and the journal alone: the worker does without it.
     Starting raises Misconfigured where the language model is missing, Unavailable without the log.
     """
     reading = worker(log, settings)
     runs = http.Runs()
+    journal = Journal(registry, settings.journal_days)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +57,8 @@ def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
         reading.subscribe()
         await log.start()
         try:
-            yield
+            async with journal:
+                yield
         finally:
             await asyncio.gather(runs.stop(), log.stop(), return_exceptions=True)
             await asyncio.to_thread(registry.close)
@@ -63,8 +66,12 @@ def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
     app = FastAPI(title="Valise : classement", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     gate.install(app, gate.Gate(registry))
+    install(app, journal)
     app.include_router(
-        health_router(live={SUBMITTED.name: reading.health}, ready={"log": log.ready})
+        health_router(
+            live={SUBMITTED.name: reading.health, "journal": journal.health},
+            ready={"log": log.ready},
+        )
     )
     app.include_router(http.router(runs))
     app.include_router(preview.router(preview.here, settings))

@@ -15,9 +15,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from schemas.access import Role
 from schemas.answers import Problem
+from schemas.journal import Action
 from services.classify.reclassify import Line
 from services.runtime import problems
 from services.runtime.access.gate import needs
+from services.runtime.journal import enter
 from services.runtime.problems import ProblemError, problem
 from services.runtime.told import NDJSON, RETRY_AFTER_SECONDS, Told, not_from_a_page, told
 
@@ -155,6 +157,7 @@ def router(runs: Runs) -> APIRouter:
         dry_run: bool = Query(False, description="Ne rien publier : dire ce qui changerait."),
     ) -> Response:
         not_from_a_page(request)
+        await enter(request, Action.ADMINISTERED, "notes", what="reclassify", dry_run=dry_run)
         return await told(await runs.begin(dry_run))
 
     return routes

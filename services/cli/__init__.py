@@ -18,6 +18,7 @@ from services.cli import (
     corrections,
     dead_letters,
     expunge,
+    journal,
     keys,
     provision,
     rebuild,
@@ -53,6 +54,7 @@ app.command("reclassify")(reclassify.reclassify)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
+app.add_typer(journal.app, name="journal")
 app.command("expunge")(expunge.expunge)
 app.command("serve")(serve.serve)
 app.command("run")(serve.run)

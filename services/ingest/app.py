@@ -13,6 +13,7 @@ from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.access import gate
 from services.runtime.health import health_router
+from services.runtime.journal import Journal, install
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.registry import Registry, aside
@@ -68,6 +69,7 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
     It does not start without its registry and its log; once started it outlives their outages.
     """
     ingest = Ingest(registry, log, settings)
+    journal = Journal(registry, settings.journal_days)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -75,7 +77,7 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
         await log.provision(ALL)
         await log.start()
         try:
-            async with ingest:
+            async with journal, ingest:
                 yield
         finally:
             await log.stop()
@@ -84,9 +86,10 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
     app = FastAPI(title="Valise : dépôt", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     gate.install(app, gate.Gate(registry))
+    install(app, journal)
     app.include_router(
         health_router(
-            live={"relay": ingest.health},
+            live={"relay": ingest.health, "journal": journal.health},
             ready={"log": log.ready, "registry": lambda: aside(registry.ready)},
         )
     )

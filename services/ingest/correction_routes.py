@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from schemas.access import Role
 from schemas.answers import CorrectionReceipt
 from schemas.correction import Correction
+from schemas.journal import Action
 from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, traceparent
 from services.ingest.body import JSON, media_type, whole
@@ -18,6 +19,7 @@ from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
 from services.runtime.access.rights import audience_for, sees_whole
+from services.runtime.journal import record
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Obstacle, Registry, aside
@@ -68,6 +70,13 @@ def router(registry: Registry, log: Log) -> APIRouter:
             said = answers.not_corrected(result)
             outcomes.refused(said, given)
             return problems.answer(said)
+        record(
+            request,
+            Action.CORRECTED,
+            result.note_id,
+            outcome=result.outcome.value,
+            correction=result.correction,
+        )
         receipt = answers.correction_receipt(result)
         return Response(
             receipt.model_dump_json(by_alias=True),

@@ -1,6 +1,7 @@
 """Notes over HTTP: `POST /api/v1/notes`, as JSON, as lines of JSON or as files."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from schemas.access import Role
-from schemas.answers import LineAnswer, Problem, Receipt
+from schemas.answers import IngestOutcome, LineAnswer, Problem, Receipt
+from schemas.journal import Action
 from schemas.note import Note
 from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted, Refused, accept, defaulted_fields, traceparent
@@ -19,10 +21,12 @@ from services.ingest.body import JSON, MULTIPART, NDJSON, media_type, spooled, w
 from services.ingest.documents import Reading
 from services.ingest.files import answer_lines, read_file, submit_documents, warnings
 from services.ingest.form import FILE, METADATA, Form, read_form
-from services.ingest.many import Manner, submit_lines
+from services.ingest.many import CHUNK_LINES, Manner, submit_lines
 from services.ingest.submit import TooLarge, submit
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
+from services.runtime.errors import Unavailable
+from services.runtime.journal import enter_all, record
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
@@ -40,6 +44,10 @@ MARKING = {
     "« Spécial France », « Non protégé »…). Une mention inconnue vaut la plus stricte, et le reçu "
     "en avertit ; un document classifié est refusé.",
 }
+TAKEN = (IngestOutcome.ACCEPTED, IngestOutcome.DUPLICATE)
+"""What the journal tells of."""
+
+logger = logging.getLogger(__name__)
 
 TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
 SPAN = f"POST {answers.NOTES}"
@@ -71,7 +79,8 @@ def router(
             )
             if kind == NDJSON:
                 file = await spooled(request, settings.max_ndjson_bytes)
-                return _Streamed(_encoded(_post_many(file, manner)), file)
+                answered = _entered(request, _post_many(file, manner))
+                return _Streamed(_encoded(answered), file)
             form = await read_form(request, settings.max_file_bytes) if kind == MULTIPART else None
             raw = b"" if form else await whole(request, manner.line_limit)
         except Refused as refusal:
@@ -82,7 +91,9 @@ def router(
         with TIME.time(), tracing.span(outcomes.SERVICE, SPAN, given) as trace:
             manner = replace(manner, trace=trace)
             try:
-                return await (_post_file(form, manner) if form else _post_one(raw, manner))
+                if form:
+                    return await _post_file(request, form, manner)
+                return await _post_one(request, raw, manner)
             except Refused as refusal:
                 return _refused(refusal, trace)
 
@@ -91,7 +102,7 @@ def router(
             async for each in submit_lines(registry, log, file, replace(manner, trace=trace)):
                 yield each
 
-    async def _post_one(raw: bytes, manner: Manner) -> Response:
+    async def _post_one(request: Request, raw: bytes, manner: Manner) -> Response:
         # Off the event loop: a large note takes a while to read, others go on meanwhile.
         taken = await asyncio.to_thread(
             accept,
@@ -102,31 +113,35 @@ def router(
             defaulted=manner.defaulted,
         )
         (result,) = await submit(registry, log, [taken.submission])
-        return _answered(result, taken)
+        return _answered(request, result, taken)
 
-    async def _post_file(form: Form, manner: Manner) -> Response:
+    async def _post_file(request: Request, form: Form, manner: Manner) -> Response:
         read = await read_file(form, manner)
         if len(read) > 1:
             found = answer_lines(registry, log, originals, read, manner.trace)
-            return StreamingResponse(_encoded(found), media_type=NDJSON)
+            answered = _entered(request, found)
+            return StreamingResponse(_encoded(answered), media_type=NDJSON)
         (one,) = read
         if isinstance(one.found, Problem):
             raise Refused(one.found)
         (result,) = await submit_documents(registry, log, originals, read)
         assert not isinstance(result, Problem)
         warned = Accepted(one.found.submission, warnings(one, originals))
-        return _answered(result, warned, one)
+        return _answered(request, result, warned, one)
 
     return routes
 
 
-def _answered(result: Begun | TooLarge, taken: Accepted, read: Reading | None = None) -> Response:
+def _answered(
+    request: Request, result: Begun | TooLarge, taken: Accepted, read: Reading | None = None
+) -> Response:
     """The answer to one note; `read` where it came as a document."""
     if isinstance(result, TooLarge):
         return problems.answer(answers.too_large())
     said = answers.conflict(result, taken.submission.event.note)
     if said is not None:
         return problems.answer(said)
+    record(request, Action.SUBMITTED, result.note_id, outcome=result.outcome.value)
     receipt = answers.receipt(result, taken.warnings)
     if read is not None:
         receipt = receipt.model_copy(update={"read": read.read})
@@ -148,6 +163,41 @@ class _Streamed(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._file:
             await super().__call__(scope, receive, send)
+
+
+async def _entered(request: Request, found: AsyncIterator[LineAnswer]) -> AsyncIterator[LineAnswer]:
+    """These answers, once the journal has them, many at a time.
+
+    What cannot be entered is answered with 503: the note is there, and is entered when it is sent
+    again.
+    """
+    async for some in _batches(found, CHUNK_LINES):
+        taken = [
+            (each.id, each.outcome.value)
+            for each in some
+            if each.id is not None and each.outcome in TAKEN
+        ]
+        try:
+            await enter_all(request, Action.SUBMITTED, taken)
+        except Unavailable as error:
+            logger.warning("unavailable: %s", error.reason)
+            for each in some:
+                away = each.outcome in TAKEN
+                yield answers.refused_line(each.line, problems.problem(503)) if away else each
+        else:
+            for each in some:
+                yield each
+
+
+async def _batches(found: AsyncIterator[LineAnswer], size: int) -> AsyncIterator[list[LineAnswer]]:
+    batch: list[LineAnswer] = []
+    async for each in found:
+        batch.append(each)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def _encoded(found: AsyncIterator[LineAnswer]) -> AsyncIterator[bytes]:

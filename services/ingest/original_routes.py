@@ -9,10 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response
 
 from schemas.access import Role
+from schemas.journal import Action
 from services.ingest import answers
 from services.runtime import problems
 from services.runtime.access.gate import caller_of, needs
 from services.runtime.access.rights import sees_whole
+from services.runtime.journal import record
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry, aside
@@ -51,6 +53,7 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
         row = await aside(registry.original, _id(note_id)) if seen else None
         if row is None or originals is None:
             raise _absent()
+        record(request, Action.DOWNLOADED, kept[0].event.note_id, what="original")
         headers = {
             "ETag": f'"{row.sha256}"',
             "Cache-Control": "private, no-cache",

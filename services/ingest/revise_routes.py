@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from schemas.access import Caller, Role
 from schemas.answers import Problem, Receipt
+from schemas.journal import Action
 from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, defaulted_fields, traceparent
 from services.ingest.body import JSON, media_type, whole
@@ -17,6 +18,7 @@ from services.ingest.revise import read_rectification, revise, withdrawal
 from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
+from services.runtime.journal import record
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Obstacle, Registry, RevisionSubmission, aside
@@ -66,7 +68,7 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
-        return await _revised(f"PUT {PATH}", sent, warned, given)
+        return await _revised(request, Action.RECTIFIED, sent, warned, given)
 
     @routes.delete(
         PATH,
@@ -84,7 +86,7 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
-        return await _revised(f"DELETE {PATH}", sent, (), given)
+        return await _revised(request, Action.WITHDRAWN, sent, (), given)
 
     async def _sender(request: Request, note_id: str) -> Caller:
         """Who asks, who may change that note. Raises ProblemError (404): not known to the post."""
@@ -95,14 +97,26 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         return sender
 
     async def _revised(
-        span: str, sent: RevisionSubmission, warned: tuple[str, ...], given: str | None
+        request: Request,
+        action: Action,
+        sent: RevisionSubmission,
+        warned: tuple[str, ...],
+        given: str | None,
     ) -> Response:
+        span = f"{request.method} {PATH}"
         with TIME.time(), tracing.span(outcomes.SERVICE, span, given) as trace:
             result = await revise(registry, log, replace(sent, trace=trace))
         if isinstance(result, TooLarge):
             return problems.answer(answers.too_large())
         if isinstance(result, Obstacle):
             return _refused(answers.not_revised(result), given)
+        record(
+            request,
+            action,
+            result.note_id,
+            outcome=result.outcome.value,
+            revision=result.revision,
+        )
         receipt = answers.revision_receipt(result, warned)
         return Response(
             receipt.model_dump_json(by_alias=True, exclude_none=True),

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from schemas.access import Role
 from schemas.administration import (
@@ -14,9 +14,11 @@ from schemas.administration import (
     ExpungeOrder,
     Replayed,
 )
+from schemas.journal import Action
 from schemas.note import STORABLE
 from services.runtime import problems
 from services.runtime.access.gate import needs
+from services.runtime.journal import record
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.registry import LetterFilter, Registry
@@ -73,10 +75,12 @@ def router(
         responses=problems.responses(422, 503),
     )
     async def listed(
+        request: Request,
         wanted: Wanted,
         size: Annotated[int, Query(ge=1, le=MAX_SIZE)] = 20,
         before: Annotated[int | None, Query(ge=1, le=MAX_NUMBER)] = None,
     ) -> DeadLetterPage:
+        record(request, Action.ADMINISTERED, "dead-letters", what="dead_letters_listed")
         return await dead_letters.page(registry, wanted, size, before)
 
     @routes.get(
@@ -84,7 +88,8 @@ def router(
         summary="Une mise à l'écart : motif, origine, octets, et que faire",
         responses=problems.responses(404, 422, 503),
     )
-    async def shown(number: Number) -> DeadLetterDetail:
+    async def shown(number: Number, request: Request) -> DeadLetterDetail:
+        record(request, Action.ADMINISTERED, f"dead-letter:{number}", what="dead_letter_shown")
         return await dead_letters.detail(registry, number)
 
     @routes.post(
@@ -93,9 +98,18 @@ def router(
         responses=problems.responses(422, 503),
     )
     async def replay_many(
-        wanted: Wanted, after: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0
+        request: Request, wanted: Wanted, after: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0
     ) -> Replayed:
-        return await dead_letters.replay_many(registry, log, index, wanted, after)
+        done = await dead_letters.replay_many(registry, log, index, wanted, after)
+        record(
+            request,
+            Action.ADMINISTERED,
+            "dead-letters",
+            what="dead_letters_replayed",
+            after=after,
+            replayed=done.replayed,
+        )
+        return done
 
     @routes.post(
         "/dead-letters/{number}/replay",
@@ -103,7 +117,8 @@ def router(
         summary="Relancer une mise à l'écart",
         responses=problems.responses(404, 409, 422, 503),
     )
-    async def replay(number: Number) -> DeadLetterView:
+    async def replay(number: Number, request: Request) -> DeadLetterView:
+        record(request, Action.ADMINISTERED, f"dead-letter:{number}", what="dead_letter_replayed")
         return await dead_letters.replay_one(registry, log, index, number)
 
     @routes.post(
@@ -120,8 +135,10 @@ def router(
     async def expunge(
         note_id: Annotated[UUID, Path(description="Identifiant de la note")],
         order: ExpungeOrder,
+        request: Request,
         response: Response,
     ) -> Expunged:
+        record(request, Action.ADMINISTERED, note_id, what="expunged", reason=order.reason)
         done = await expunger.expunge(note_id, order.reason)
         if done.finished_at is None:
             response.status_code = 202

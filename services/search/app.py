@@ -10,11 +10,12 @@ from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
 from services.runtime import metrics, problems
 from services.runtime.access import gate
 from services.runtime.health import health_router
+from services.runtime.journal import Journal, install
 from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
 from services.runtime.worker import Worker
-from services.search import administration, http, keys_http, pages, post_notes
+from services.search import administration, http, journal_http, keys_http, pages, post_notes
 from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
 from services.search.rebuild_http import Rebuilds, rebuilding
@@ -38,6 +39,7 @@ def routers(index: Index, registry: Registry, settings: Settings) -> list[APIRou
     return [
         post_notes.router(registry),
         keys_http.router(registry),
+        journal_http.router(registry),
         http.api(index, registry),
         http.feeds(index, settings),
         pages.pages(index, registry),
@@ -83,6 +85,7 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
     """The application of search on these engines, which it starts and stops."""
     reading = workers(log, index, registry, settings)
     rebuilds = Rebuilds(log, index)
+    journal = Journal(registry, settings.journal_days)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -93,7 +96,8 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
             worker.subscribe()
         await log.start()
         try:
-            yield
+            async with journal:
+                yield
         finally:
             await rebuilds.stop()
             await log.stop()
@@ -103,9 +107,13 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
     app = FastAPI(title="Valise : recherche", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     gate.install(app, gate.Gate(registry))
+    install(app, journal)
     app.include_router(
         health_router(
-            live={topic.name: worker.health for topic, worker in zip(READS, reading, strict=True)},
+            live={
+                **{topic.name: worker.health for topic, worker in zip(READS, reading, strict=True)},
+                "journal": journal.health,
+            },
             ready={
                 "index": index.ready,
                 "registry": lambda: aside(registry.ready),

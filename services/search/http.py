@@ -13,12 +13,14 @@ from schemas.access import Me, Role
 from schemas.answers import MissingReferences, NoteView, Problem, Revisions, SearchPage, Trace
 from schemas.correction import LabelledNote
 from schemas.events import MAX_REVISION
+from schemas.journal import Action
 from schemas.marks import audience_of
 from schemas.note import STORABLE
 from schemas.query import Query
 from schemas.vocabulary import PostCode
 from services.runtime import metrics, problems
 from services.runtime.access.gate import caller_of, needs
+from services.runtime.journal import record
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -70,6 +72,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         query = await asked(request)
         started = time.perf_counter()
         page = await found(index, query)
+        searched(request, query, page)
         shown = answer(page, took_ms=round((time.perf_counter() - started) * 1000))
         # As bytes: the framework would take the page apart and check it once more: 66 ms a page.
         return Response(shown.model_dump_json(by_alias=True), media_type="application/json")
@@ -84,6 +87,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         caller = await caller_of(request, *FOLLOWING)
         event = await notes.note_for(caller, note_id, index)
         cited = await links_for(caller, event, index, registry)
+        record(request, Action.READ, event.note_id, what="note", revision=event.revision)
         headers = {"ETag": notes.etag(event, cited.stamp), "Cache-Control": REVALIDATE}
         if unchanged(request.headers, headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -97,7 +101,10 @@ def api(index: Index, registry: Registry) -> APIRouter:
         responses=_problems(404, 503),
     )
     async def trace(note_id: NoteId, request: Request) -> Trace:
-        return await notes.trace_for(await caller_of(request, *FOLLOWING), note_id, index, registry)
+        caller = await caller_of(request, *FOLLOWING)
+        found = await notes.trace_for(caller, note_id, index, registry)
+        record(request, Action.READ, found.id, what="trace")
+        return found
 
     @router.get(
         "/notes/{note_id}/revisions",
@@ -107,7 +114,8 @@ def api(index: Index, registry: Registry) -> APIRouter:
     )
     async def revisions(note_id: NoteId, request: Request, before: Before = None) -> Response:
         caller = await caller_of(request, *FOLLOWING)
-        _, found = await revisions_for(caller, note_id, registry, before)
+        latest, found = await revisions_for(caller, note_id, registry, before)
+        record(request, Action.READ, latest.note_id, what="revisions")
         headers = {"Cache-Control": REVALIDATE}
         return Response(found.model_dump_json(), media_type="application/json", headers=headers)
 
@@ -120,7 +128,9 @@ def api(index: Index, registry: Registry) -> APIRouter:
     async def missing(
         request: Request, post: CitingPost = None, after: After = None
     ) -> MissingReferences:
-        return await missing_for(await caller_of(request, Role.READ), post, after, index, registry)
+        caller = await caller_of(request, Role.READ)
+        record(request, Action.READ, post or "", what="missing_references")
+        return await missing_for(caller, post, after, index, registry)
 
     @router.get(
         "/corrections",
@@ -138,6 +148,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         lines = _lines(labelled_notes(await caller_of(request, Role.READ), index, registry))
         # The first one now: where an engine is away, that can still be answered with 503.
         first = await anext(lines, b"")
+        record(request, Action.DOWNLOADED, what="corrections")
         return StreamingResponse(
             _rejoined(first, lines), media_type=NDJSON, headers={"Cache-Control": REVALIDATE}
         )
@@ -202,6 +213,7 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
         state = freshness.keep(kept, stamp, body, now)
         if unchanged(request.headers, state.etag, state.since):
             return _not_modified(state, now)
+        record(request, Action.FOLLOWED, topic.name, form=form.value, **_wanted(topic.query))
         return Response(
             body,
             media_type=f"{MEDIA[form]}; charset=utf-8",
@@ -249,6 +261,19 @@ async def found(index: Index, query: Query) -> Page:
             "« next » de la page précédente, avec les mêmes paramètres.",
         )
         raise refused(WrongParameters([wrong])) from None
+
+
+def searched(request: Request, query: Query, page: Page) -> None:
+    """Have the journal tell of a search: its words, its filters, and how many notes it found."""
+    record(request, Action.SEARCHED, **_wanted(query), hits=page.total)
+
+
+def _wanted(query: Query) -> dict[str, Any]:
+    """What a query asks for, without who asks and how it is shown."""
+    said = query.model_dump(
+        mode="json", exclude={"reader", "size", "sort", "cursor"}, exclude_defaults=True
+    )
+    return said | ({"next_page": True} if query.cursor else {})
 
 
 def refused(wrong: WrongParameters) -> ProblemError:

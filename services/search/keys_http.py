@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 
 from schemas.access import KeyList, KeyOrder, KeyView, NewKey, Role
+from schemas.journal import Action
 from services.runtime import problems
 from services.runtime.access import keys
 from services.runtime.access.gate import needs
+from services.runtime.journal import record
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry, aside
 
@@ -32,7 +34,8 @@ def router(registry: Registry) -> APIRouter:
     routes = APIRouter(tags=["administration"], dependencies=[needs(Role.ADMINISTER)])
 
     @routes.get(PATH, summary="Les clés d'accès", responses=problems.responses(503))
-    async def listed() -> KeyList:
+    async def listed(request: Request) -> KeyList:
+        record(request, Action.ADMINISTERED, "keys", what="keys_listed")
         return KeyList(keys=list(await aside(registry.all_keys)))
 
     @routes.post(
@@ -41,12 +44,14 @@ def router(registry: Registry) -> APIRouter:
         summary="Créer une clé ; elle n'est montrée que cette fois",
         responses=problems.responses(422, 503),
     )
-    async def add(order: KeyOrder) -> NewKey:
+    async def add(order: KeyOrder, request: Request) -> NewKey:
         now = datetime.now(UTC)
         if order.expires_at is not None and order.expires_at <= now:
             wrong = [{"field": "expires_at", "detail": "cette date est passée"}]
             raise ProblemError(422, "Clé refusée", errors=wrong)
-        return await _made(order, now)
+        made = await _made(order, now)
+        _recorded(request, made)
+        return made
 
     @routes.post(
         f"{PATH}/{{number}}/rotate",
@@ -54,7 +59,9 @@ def router(registry: Registry) -> APIRouter:
         summary="Remplacer une clé par une autre de mêmes droits ; l'ancienne vaut encore un temps",
         responses=problems.responses(404, 409, 422, 503),
     )
-    async def rotate(number: Number, overlap_hours: Overlap = USUAL_OVERLAP_HOURS) -> NewKey:
+    async def rotate(
+        number: Number, request: Request, overlap_hours: Overlap = USUAL_OVERLAP_HOURS
+    ) -> NewKey:
         now = datetime.now(UTC)
         old = await aside(registry.key_numbered, number)
         if old is None:
@@ -67,6 +74,14 @@ def router(registry: Registry) -> APIRouter:
         made = await _made(KeyOrder(name=old.name, rights=old.rights, expires_at=lasting), now)
         ending = now + timedelta(hours=overlap_hours)
         await aside(registry.end_key, number, ending, revoked=False)
+        _recorded(request, made, replaces=number)
+        record(
+            request,
+            Action.ADMINISTERED,
+            f"key:{number}",
+            what="key_rotated",
+            until=ending.isoformat(timespec="seconds"),
+        )
         return made
 
     @routes.delete(
@@ -74,10 +89,11 @@ def router(registry: Registry) -> APIRouter:
         summary="Révoquer une clé : elle ne vaut plus, en quelques secondes",
         responses=problems.responses(404, 422, 503),
     )
-    async def revoke(number: Number) -> KeyView:
+    async def revoke(number: Number, request: Request) -> KeyView:
         ended = await aside(registry.end_key, number, datetime.now(UTC), revoked=True)
         if ended is None:
             raise _unknown()
+        record(request, Action.ADMINISTERED, f"key:{number}", what="key_revoked", name=ended.name)
         return ended
 
     async def _made(order: KeyOrder, now: datetime) -> NewKey:
@@ -86,6 +102,22 @@ def router(registry: Registry) -> APIRouter:
         return NewKey(**view.model_dump(), key=str(secret))
 
     return routes
+
+
+def _recorded(request: Request, key: KeyView, **details: int) -> None:
+    rights = key.rights
+    record(
+        request,
+        Action.ADMINISTERED,
+        f"key:{key.number}",
+        what="key_made",
+        name=key.name,
+        roles=sorted(rights.roles),
+        posts=sorted(rights.posts),
+        clearance=rights.clearance,
+        special_france=rights.special_france,
+        **details,
+    )
 
 
 def _unknown() -> ProblemError:

@@ -15,15 +15,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.answers import Problem
 from schemas.events import MAX_REVISION
+from schemas.journal import Action
 from schemas.query import Query
 from services.runtime import problems
 from services.runtime.access.gate import caller_of
+from services.runtime.journal import record
 from services.runtime.registry import Registry
 from services.search import french, notes
 from services.search.citations import links_for
 from services.search.feeds_page import feeds_view
 from services.search.freshness import etag, unchanged
-from services.search.http import FOLLOWING, REVALIDATE, asked, found
+from services.search.http import FOLLOWING, REVALIDATE, asked, found, searched
 from services.search.index import Index
 from services.search.note_page import note_page
 from services.search.reader import reader_of
@@ -91,6 +93,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
     async def search(request: Request) -> Response:
         query = await asked(request)
         page = await found(index, query)
+        searched(request, query, page)
         return html("search.html", view=search_view(query, page))
 
     async def note(request: Request) -> Response:
@@ -98,6 +101,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         event = await notes.note_for(caller, request.path_params["note_id"], index)
         journey = await notes.journey(event, registry)
         cited = await links_for(caller, event, index, registry)
+        record(request, Action.READ, event.note_id, what="note", revision=event.revision)
         # Off the event loop: a report of hundreds of pages takes a while to lay out.
         return await asyncio.to_thread(
             lambda: html("note.html", view=note_page(event, journey, cited))
@@ -110,10 +114,12 @@ def pages(index: Index, registry: Registry) -> APIRouter:
             registry,
             _before(request.query_params.get("before")),
         )
+        record(request, Action.READ, latest.note_id, what="revisions")
         return html("revisions.html", view=revisions_page(latest, page))
 
     async def feeds(request: Request) -> Response:
         page = await found(index, Query(reader=await reader_of(request), size=1))
+        record(request, Action.FOLLOWED, what="list")
         return html("feeds.html", view=feeds_view(page))
 
     router.add_route("/", search, methods=["GET"])

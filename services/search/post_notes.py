@@ -6,10 +6,12 @@ from fastapi import APIRouter, Query, Request
 
 from schemas.access import Role
 from schemas.answers import NotePlace, PostNotes, State
+from schemas.journal import Action
 from schemas.note import STORABLE, Line
 from schemas.vocabulary import PostCode
 from services.runtime import problems
 from services.runtime.access.gate import caller_of, needs
+from services.runtime.journal import record
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
 from services.search.document import links
@@ -51,6 +53,7 @@ def router(registry: Registry) -> APIRouter:
             after=after,
             limit=size + 1,
         )
+        record(request, Action.READ, post, what="notes_of_post")
         return page(post, rows, size)
 
     return routes

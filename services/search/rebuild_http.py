@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.access import Role
 from schemas.answers import Problem
+from schemas.journal import Action
 from services.runtime import problems
 from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
+from services.runtime.journal import enter
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError, problem
 from services.runtime.told import NDJSON, RETRY_AFTER_SECONDS, Told, not_from_a_page, told
@@ -142,6 +144,7 @@ def rebuilding(rebuilds: Rebuilds) -> APIRouter:
     )
     async def post_rebuild(request: Request) -> Response:
         not_from_a_page(request)
+        await enter(request, Action.ADMINISTERED, "index", what="rebuild")
         return await told(rebuilds.begin())
 
     return routes

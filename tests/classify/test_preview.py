@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from services.classify.preview import Apart, here, router
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.journal import Journal, install
 from services.runtime.marks import refusal
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -31,6 +32,7 @@ def app(classify: object, data: Path) -> FastAPI:
     registry = Registry(f"sqlite:///{data / 'registry.sqlite3'}")
     admit_everything(registry)
     gate.install(found, gate.Gate(registry))
+    install(found, Journal(registry, 365))
     found.include_router(router(classify, Settings(max_body_bytes=2_000)))  # type: ignore[arg-type]
     return found
 

@@ -27,6 +27,7 @@ from services.classify.classifier import classify as present
 from services.classify.release import RELEASE
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.journal import Journal, install
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
@@ -63,6 +64,7 @@ def served(runs: http.Runs) -> Iterator[str]:
         registry = Registry(f"sqlite:///{folder}/registry.sqlite3")
         admit_everything(registry)
         gate.install(app, gate.Gate(registry))
+        install(app, Journal(registry, 365))
         yield from _listening(app, runs)
 
 

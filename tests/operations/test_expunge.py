@@ -23,7 +23,7 @@ from services.runtime.log.sqlite import SqliteLog
 from services.runtime.originals import Originals
 from services.runtime.registry import DeadLetterRow, Key, LetterFilter, OriginalRow, Registry
 from services.runtime.registry.expunging import OF_A_NOTE
-from services.runtime.registry.tables import expunged, keys, metadata, notes
+from services.runtime.registry.tables import expunged, journal, keys, metadata, notes
 from services.search.expunge import Expunger
 from services.search.index.embedded import TantivyIndex
 from tests.builders import a_classified_note, a_note
@@ -54,7 +54,7 @@ def where(folder: Path, *words: str) -> set[str]:
 def test_no_table_with_rows_of_a_note_is_left_out() -> None:
     of_a_note = {table.name for table in metadata.tables.values() if "note_id" in table.c}
     assert {table.name for table in OF_A_NOTE} == of_a_note - {expunged.name}
-    assert set(metadata.tables) == of_a_note | {notes.name, keys.name}
+    assert set(metadata.tables) == of_a_note | {notes.name, keys.name, journal.name}
 
 
 async def test_words_of_removed_and_replaced_notes_leave_the_files_and_all_else_stays(

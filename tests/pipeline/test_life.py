@@ -36,6 +36,7 @@ from services.ingest.relay import relay_once
 from services.runtime import problems
 from services.runtime.access import gate
 from services.runtime.errors import Unavailable
+from services.runtime.journal import Journal, install
 from services.runtime.log import Entry, Record
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
@@ -133,6 +134,7 @@ class Life(RuleBasedStateMachine):
         app = FastAPI()
         problems.install(app)
         gate.install(app, gate.Gate(self.registry))
+        install(app, Journal(self.registry, configured.journal_days))
         taking = ingest.Ingest(self.registry, self.log, configured)
         for routes in (
             *ingest.routers(taking, configured),

@@ -2,11 +2,9 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,33 +36,12 @@ from services.runtime.registry.tables import metadata, notes, revisions
 from tests.builders import a_note, an_event
 from tests.runtime.registry_kit import (
     correction,
-    own_schema,
     rectification,
     submission,
     withdraw,
 )
 
 LATER = timedelta(days=1)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
-def url(
-    request: pytest.FixtureRequest, tmp_path: Path, engine: Callable[[str], str]
-) -> Iterator[str]:
-    """The address of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    else:
-        with own_schema(engine("DATABASE")) as schema:
-            yield schema
-
-
-@pytest.fixture
-def registry(url: str) -> Iterator[Registry]:
-    found = Registry(url)
-    found.migrate()
-    yield found
-    found.close()
 
 
 def now() -> datetime:

@@ -13,6 +13,7 @@ from schemas.events import ClassifiedNote, encode
 from schemas.topics import CLASSIFIED
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.journal import Journal, install
 from services.runtime.log import Record
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -35,6 +36,8 @@ class Site:
         self.app = FastAPI(docs_url=None, redoc_url=None)
         problems.install(self.app)
         gate.install(self.app, gate.Gate(self.registry))
+        self.journal = Journal(self.registry, self.settings.journal_days)
+        install(self.app, self.journal)
         for routes in search.routers(self.index, self.registry, self.settings):
             self.app.include_router(routes)
         search.install_pages(self.app)

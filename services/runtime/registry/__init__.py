@@ -1,11 +1,13 @@
 """The registry: what needs transactions and unique keys (receipts, revisions, corrections,
-dead letters, keys).
+dead letters, keys, the journal).
 
 One code on SQLite and PostgreSQL. All methods are synchronous and short; asynchronous callers go
 through `aside`. A database that is away raises Unavailable, within 5 s.
 """
 
 from services.runtime.registry.aside import aside
+from services.runtime.registry.chain import Draft, EntryRow, Head
+from services.runtime.registry.journal import JournalFilter
 from services.runtime.registry.keys import KeyRow
 from services.runtime.registry.rows import (
     Begun,
@@ -42,7 +44,11 @@ __all__ = [
     "CorrectionRow",
     "CorrectionSubmission",
     "DeadLetterRow",
+    "Draft",
+    "EntryRow",
     "ExpungedRow",
+    "Head",
+    "JournalFilter",
     "Key",
     "KeyRow",
     "LetterFilter",

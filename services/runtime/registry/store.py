@@ -16,10 +16,20 @@ from schemas.events import Kind, NoteEvent, decode, encode
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import citations as citing
 from services.runtime.registry import corrections as correcting
-from services.runtime.registry import expunging, letters, migrate, of_a_post, revising, steps
+from services.runtime.registry import (
+    expunging,
+    journal,
+    letters,
+    migrate,
+    of_a_post,
+    revising,
+    steps,
+)
 from services.runtime.registry import keys as key_rows
 from services.runtime.registry import originals as original_rows
+from services.runtime.registry.chain import Draft, EntryRow, Head
 from services.runtime.registry.database import Database
+from services.runtime.registry.journal import JournalFilter
 from services.runtime.registry.keys import KeyRow
 from services.runtime.registry.letters import correction_of, from_row, to_row
 from services.runtime.registry.rows import (
@@ -596,6 +606,38 @@ class Registry:
         """The key was used at that moment."""
         with self._database.writing() as connection:
             key_rows.used(connection, number, at)
+
+    def enter(self, drafts: Sequence[Draft]) -> Head:
+        """Enter these at the journal's end, each once; the newest entry then."""
+        with self._database.writing() as connection:
+            return journal.append(connection, drafts)
+
+    def journal_head(self) -> Head:
+        """The journal's newest entry."""
+        with self._database.reading() as connection:
+            return journal.head(connection)
+
+    def journal_anchor(self) -> EntryRow | None:
+        """The journal's latest entry about a pruning; None where there was none."""
+        with self._database.reading() as connection:
+            return journal.anchor(connection)
+
+    def journal_page(
+        self, wanted: JournalFilter, before: int | None = None, limit: int = 50
+    ) -> list[EntryRow]:
+        """Entries that fit, the newest first; `before` a number for the page after."""
+        with self._database.reading() as connection:
+            return journal.page(connection, wanted, before, limit)
+
+    def journal_after(self, number: int, until: int, limit: int) -> list[EntryRow]:
+        """The entries that follow that number, up to another one, in their order."""
+        with self._database.reading() as connection:
+            return journal.after(connection, number, until, limit)
+
+    def prune_journal(self, older_than: datetime, now: datetime) -> int:
+        """Remove the oldest entries from before that moment; how many, see `journal.prune`."""
+        with self._database.writing() as connection:
+            return journal.prune(connection, older_than, now)
 
     def _insert(self, table: sa.Table) -> Any:
         return (sqlite if self._database.is_sqlite else postgresql).insert(table)

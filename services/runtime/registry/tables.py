@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -230,4 +231,31 @@ keys = Table(
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime, comment="to the minute"),
     UniqueConstraint("label"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False, comment="of what is entered; entered once"),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("object", String(200), nullable=False),
+    Column("details", Text, nullable=False, comment="JSON, as it was hashed"),
+    Column("address", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("id"),
+    Index("ix_journal_who_number", "who", "number"),
+    Index("ix_journal_object_number", "object", "number"),
+)
+
+IS_PRUNED = "action = 'pruned'"
+
+Index(
+    "ix_journal_pruned",
+    journal.c.number,
+    sqlite_where=text(IS_PRUNED),
+    postgresql_where=text(IS_PRUNED),
 )

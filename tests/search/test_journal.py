@@ -1,0 +1,249 @@
+"""What people and programs do is in the journal: who, what and when, and never a note's text."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from schemas.access import Role
+from services.runtime.errors import Unavailable
+from services.runtime.journal import writer
+from services.runtime.registry.database import Database
+from tests.builders import a_classified_note, a_note
+from tests.keys import SECRET
+from tests.search.site import Site, open_site
+
+NOTE = a_classified_note(a_note())
+PATH = "/api/v1/journal"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A service with one note."""
+    async with open_site(tmp_path) as opened:
+        await opened.take(NOTE)
+        yield opened
+
+
+async def entries(site: Site, **filters: str) -> list[dict[str, Any]]:
+    """The journal's entries, the oldest first, without those about itself."""
+    await site.journal.flush()
+    answer = await site.reader.get(PATH, params=filters)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["entries"]
+    return [each for each in reversed(found) if each["object"] != "journal"]
+
+
+async def only(site: Site) -> dict[str, Any]:
+    (one,) = await entries(site)
+    return one
+
+
+async def test_a_search_is_entered_with_its_words_its_filters_and_the_number_of_hits(
+    site: Site,
+) -> None:
+    await site.get("/api/v1/search?q=retraites&post=berlin&size=5")
+    one = await only(site)
+    assert (one["action"], one["who"], one["number"]) == ("searched", "key:1", 1)
+    assert one["details"] == {"words": "retraites", "post": ["berlin"], "hits": 1}
+    assert one["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "action", "what"),
+    [
+        ("/api/v1/notes/{}", "read", "note"),
+        ("/notes/{}", "read", "note"),
+        ("/api/v1/notes/{}/trace", "read", "trace"),
+    ],
+)
+async def test_a_note_that_was_read_is_one_entry_on_a_page_as_by_the_api(
+    site: Site, address: str, action: str, what: str
+) -> None:
+    answer = await site.browse(address.format(NOTE.note_id))
+    assert answer.status_code == 200
+    one = await only(site)
+    assert (one["action"], one["object"]) == (action, str(NOTE.note_id))
+    assert one["details"]["what"] == what
+    assert NOTE.note.subject not in json.dumps(one, ensure_ascii=False)
+
+
+async def test_a_search_on_the_page_is_one_entry(site: Site) -> None:
+    await site.browse("/?q=retraites")
+    assert (await only(site))["details"] == {"words": "retraites", "hits": 1}
+
+
+async def test_a_note_looked_at_again_unchanged_was_read_again(site: Site) -> None:
+    address = f"/api/v1/notes/{NOTE.note_id}"
+    tag = (await site.get(address)).headers["ETag"]
+    assert (await site.get(address, If_None_Match=tag)).status_code == 304
+    assert [each["action"] for each in await entries(site)] == ["read", "read"]
+
+
+async def test_a_feed_is_entered_when_it_had_something_new(site: Site) -> None:
+    first = await site.get("/feeds/all.atom")
+    again = await site.get("/feeds/all.atom", If_None_Match=first.headers["ETag"])
+    assert (first.status_code, again.status_code) == (200, 304)
+    one = await only(site)
+    assert (one["action"], one["object"], one["details"]) == ("followed", "all", {"form": "atom"})
+
+
+async def test_the_export_of_corrections_is_a_download(site: Site) -> None:
+    await site.get("/api/v1/corrections")
+    one = await only(site)
+    assert (one["action"], one["details"]) == ("downloaded", {"what": "corrections"})
+
+
+async def test_what_was_not_found_or_not_understood_is_no_reading(site: Site) -> None:
+    assert (await site.get(f"/api/v1/notes/{a_note(post='madrid').id}")).status_code == 404
+    assert (await site.get("/api/v1/search?inconnu=1")).status_code == 422
+    assert await entries(site) == []
+
+
+async def test_refused_access_is_entered_with_what_was_tried_and_never_with_the_key(
+    site: Site,
+) -> None:
+    stranger = str(SECRET).replace("A", "B")
+    await site.get("/api/v1/search?q=secret", Authorization=f"Bearer {stranger}")
+    await site.get(f"/api/v1/notes/{stranger}", Authorization="")
+    admin = dict(site.reader.headers)
+    site.read_by(Role.READ)
+    assert (await site.get("/api/v1/keys")).status_code == 403
+    site.reader.headers.update(admin)
+    unknown, no_key, reader = await entries(site)
+    assert {each["action"] for each in (unknown, no_key, reader)} == {"refused"}
+    assert (unknown["who"], unknown["name"]) == ("", "")
+    assert unknown["details"] == {"status": 401, "tried": "GET /api/v1/search"}
+    assert no_key["details"]["tried"] == "GET /api/v1/notes/valise_…"
+    assert reader["who"] == "key:2"
+    assert reader["details"] == {"status": 403, "tried": "GET /api/v1/keys"}
+    assert stranger[-20:] not in (site.settings.data / "registry.sqlite3").read_bytes().decode(
+        errors="replace"
+    )
+
+
+async def test_keys_made_replaced_and_revoked_are_entered_before_the_answer(site: Site) -> None:
+    order = {"name": "Lecture", "rights": {"roles": ["read"], "clearance": "non_protege"}}
+    made = (await site.reader.post("/api/v1/keys", json=order)).json()
+    assert site.registry.journal_head().number == 1
+    await site.reader.post(f"/api/v1/keys/{made['number']}/rotate")
+    await site.reader.delete(f"/api/v1/keys/{made['number']}")
+    found = await entries(site, action="administered")
+    assert [(each["details"]["what"], each["object"]) for each in found] == [
+        ("key_made", "key:2"),
+        ("key_made", "key:3"),
+        ("key_rotated", "key:2"),
+        ("key_revoked", "key:2"),
+    ]
+    assert found[0]["details"]["roles"] == ["read"]
+    assert found[1]["details"]["replaces"] == 2
+    assert made["key"].rpartition("_")[2] not in json.dumps(found)
+
+
+async def test_reading_the_journal_is_in_the_journal(site: Site) -> None:
+    await site.reader.get(PATH, params={"who": "key:1"})
+    await site.reader.get(f"{PATH}/verify")
+    await site.journal.flush()
+    verified, read = (await site.reader.get(PATH)).json()["entries"]
+    assert read["details"] == {"what": "journal_read", "of": "key:1"}
+    assert verified["details"] == {"what": "journal_verified", "whole": True}
+
+
+async def test_the_journal_is_paged_and_filtered(site: Site) -> None:
+    for words in ("un", "deux", "trois"):
+        await site.get(f"/api/v1/search?q={words}")
+    await site.get(f"/api/v1/notes/{NOTE.note_id}")
+    assert len(await entries(site, action="searched")) == 3
+    assert len(await entries(site, note=str(NOTE.note_id))) == 1
+    assert await entries(site, to="2020-01-01T00:00:00Z") == []
+    page = (await site.reader.get(PATH, params={"action": "searched", "size": 2})).json()
+    assert [each["details"]["words"] for each in page["entries"]] == ["trois", "deux"]
+    rest = await site.reader.get(PATH, params={"action": "searched", "before": page["next"]})
+    assert [each["details"]["words"] for each in rest.json()["entries"]] == ["un"]
+    assert rest.json()["next"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"action": "deviner"}, {"from": "hier"}, {"before": "0"}, {"size": "501"}, {"note": "x"}],
+)
+async def test_wrong_filters_are_refused(site: Site, wrong: dict[str, str]) -> None:
+    assert (await site.reader.get(PATH, params=wrong)).status_code == 422
+
+
+@pytest.mark.parametrize("address", [PATH, f"{PATH}/verify"])
+async def test_the_journal_is_for_administrators(site: Site, address: str) -> None:
+    site.read_by(Role.READ)
+    assert (await site.get(address)).status_code == 403
+
+
+async def test_the_check_names_an_altered_entry_and_compares_a_noted_head(site: Site) -> None:
+    for _ in range(3):
+        await site.get("/api/v1/search?q=retraites")
+    await site.journal.flush()
+    noted = str(site.registry.journal_head())
+    found = (await site.reader.get(f"{PATH}/verify", params={"head": noted})).json()
+    assert (found["whole"], found["faults"]) == (True, [])
+    database = Database(site.settings.registry_url)
+    with database.writing() as connection:
+        connection.execute(text("DROP TRIGGER journal_no_update"))
+        connection.execute(text("UPDATE journal SET who = 'key:9', details = '?' WHERE number = 2"))
+    database.close()
+    found = (await site.reader.get(f"{PATH}/verify", params={"head": noted})).json()
+    assert not found["whole"]
+    assert [fault["number"] for fault in found["faults"]] == [2]
+    shown = (await site.reader.get(PATH, params={"who": "key:9"})).json()["entries"]
+    assert shown[0]["details"] == {"unreadable": "?"}
+    assert (await site.reader.get(f"{PATH}/verify?head=5")).status_code == 422
+
+
+async def test_a_reader_gets_503_when_nothing_more_can_be_recorded(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_WAITING", 2)
+    address = "/api/v1/search?q=retraites"
+    assert [(await site.get(address)).status_code for _ in range(3)] == [200, 200, 503]
+    refused = await site.get(address)
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert int(refused.headers["retry-after"]) > 0
+    assert NOTE.note.subject not in refused.text
+    await site.journal.flush()
+    assert (await site.get(address)).status_code == 200
+
+
+async def test_what_cannot_be_entered_is_not_answered_and_is_entered_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> None:
+        raise Unavailable("away")
+
+    order = {"name": "Lecture", "rights": {"roles": ["read"], "clearance": "non_protege"}}
+    with monkeypatch.context() as patch:
+        patch.setattr(site.registry, "enter", away)
+        answer = await site.reader.post("/api/v1/keys", json=order)
+        assert answer.status_code == 503
+        assert "valise_" not in answer.text
+    assert (await entries(site))[0]["details"]["what"] == "key_made"
+
+
+async def test_every_documented_answer_is_recorded_or_known_not_to_be(site: Site) -> None:
+    """A route that is added later must say what it does, or be listed here."""
+    silent = {"/api/v1/me"}
+    documented = site.app.openapi()["paths"]
+    reading = {path for path, methods in documented.items() if "get" in methods} - silent
+    names = {"note_id": str(NOTE.note_id), "path": "all.atom"}
+    needed = {"/api/v1/notes": "?post=berlin"}
+    for path in sorted(reading):
+        before = (await _written(site)).number
+        address = path.format(**names) + needed.get(path, "")
+        assert (await site.get(address)).status_code in (200, 404), address
+        if path != "/api/v1/notes/{note_id}/revisions":  # the site's registry has no receipts
+            assert (await _written(site)).number == before + 1, address
+
+
+async def _written(site: Site) -> Any:
+    await site.journal.flush()
+    return site.registry.journal_head()
