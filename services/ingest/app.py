@@ -12,6 +12,7 @@ from services.ingest import correction_routes, http, language, original_routes, 
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.originals import Originals
@@ -84,6 +85,8 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
     app = FastAPI(title="Valise : dépôt", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     gate.install(app, gate.Gate(registry))
+    limits.install(app, settings)
+    headers.install(app, settings)
     app.include_router(
         health_router(
             live={"relay": ingest.health},

@@ -55,6 +55,12 @@ class Settings(BaseModel):
     disk_low_bytes: int = Field(default=2048 * MEGABYTE, ge=0)
     session_timeout_ms: int = Field(default=10_000, ge=6_000, le=300_000)
     public_url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/\s]+")
+    rate: float = Field(default=50.0, ge=0)
+    burst: int = Field(default=10_000, ge=1)
+    at_once: int = Field(default=256, ge=1)
+    caller_at_once: int = Field(default=64, ge=1)
+    failures: int = Field(default=60, ge=0)
+    proxies: str = Field(default="", pattern=r"^[0-9a-fA-F.:/, ]*$")
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: Literal["json", "text"] | None = None
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.log import Log
 from services.runtime.registry import Registry, aside
@@ -103,6 +104,8 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
     app = FastAPI(title="Valise : recherche", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
     gate.install(app, gate.Gate(registry))
+    limits.install(app, settings)
+    headers.install(app, settings)
     app.include_router(
         health_router(
             live={topic.name: worker.health for topic, worker in zip(READS, reading, strict=True)},

@@ -13,6 +13,7 @@ from schemas.events import ClassifiedNote, encode
 from schemas.topics import CLASSIFIED
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.log import Record
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -35,6 +36,8 @@ class Site:
         self.app = FastAPI(docs_url=None, redoc_url=None)
         problems.install(self.app)
         gate.install(self.app, gate.Gate(self.registry))
+        limits.install(self.app, self.settings)
+        headers.install(self.app, self.settings)
         for routes in search.routers(self.index, self.registry, self.settings):
             self.app.include_router(routes)
         search.install_pages(self.app)
@@ -50,9 +53,9 @@ class Site:
         await self.index.refresh()
         return results
 
-    async def get(self, address: str, **headers: str) -> httpx.Response:
+    async def get(self, address: str, **given: str) -> httpx.Response:
         """What a reader's program gets at this address."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name.replace("_", "-"): value for name, value in given.items()}
         return await self.reader.get(address, headers=named)
 
     def read_by(self, *roles: Role, **rights: Any) -> None:
