@@ -117,6 +117,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         "/missing-references",
         response_model=MissingReferences,
         summary="Les références citées par les notes d'un poste et qu'aucune note ne porte",
+        dependencies=[needs(Role.READ)],
         responses=_problems(422, 503),
     )
     async def missing(

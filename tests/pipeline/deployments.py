@@ -99,11 +99,12 @@ def children(pid: int) -> list[int]:
 
 
 class Embedded:
-    """`valise serve` on a data folder."""
+    """`valise serve` on a data folder, with these further settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.data = folder / "data"
-        self.server = Process(folder, "serve", ["serve", "--data", str(self.data)], {})
+        command = ["serve", "--data", str(self.data)]
+        self.server = Process(folder, "serve", command, settings)
 
     def start(self) -> None:
         self.server.start()
