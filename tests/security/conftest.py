@@ -67,7 +67,7 @@ class Target:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("target")
     # The limits have tests of their own; here every attack must reach what it attacks.
-    with running(Embedded(folder, VALISE_FAILURES="0", VALISE_RATE="0")) as deployment:
+    with running(Embedded(folder, VALISE_FAILURES="0")) as deployment:
         assert isinstance(deployment, Embedded)
         registry = Registry(f"sqlite:///{deployment.data / 'registry.sqlite3'}")
         with httpx.Client(base_url=deployment.server.url, trust_env=False, timeout=60) as client:
