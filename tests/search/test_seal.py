@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.access.first import make_first_key
+from services.runtime.access.first import make_key
 from services.runtime.errors import Unavailable
 from services.runtime.registry import Registry
 from services.search.seal import Seal
@@ -47,7 +47,7 @@ async def test_a_seal_of_another_deployment_is_worth_nothing(site: Site, tmp_pat
     theirs = Seal(registry)
     with pytest.raises(Unavailable):
         await theirs._of("x")
-    make_first_key(registry, tmp_path / "admin.key")
+    make_key(registry, tmp_path / "admin.key")
     kept, _, seal = (await cursor_of(site)).rpartition(".")
     foreign = await theirs._of(kept)
     assert foreign != seal
