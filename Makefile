@@ -52,7 +52,8 @@ bench: $(STAMP) ## the benchmarks, short form (docs/benchmarks.md); ROWS="p1 p5"
 bench-full: $(STAMP) ## the long form: 200,000 notes, five pairs a row
 	@.venv/bin/python -m benchmarks run $(ROWS) --full
 
-soak: $(STAMP) ## faults on engines of its own, an hour (SOAK="--short": outages of 30 s); docs/soak.md
+soak: $(STAMP) ## thousands of requests against the API document, then faults on engines of its own, an hour (SOAK="--short")
+	@VALISE_HYPOTHESIS=soak VALISE_EXAMPLES=200 .venv/bin/python -m pytest -q tests/security/test_contract.py
 	@.venv/bin/python -m tools.soak $(SOAK)
 
 engines: $(STAMP) ## real Kafka, Elasticsearch and PostgreSQL on 127.0.0.1; prints the settings

@@ -29,6 +29,7 @@ from services.runtime.access.first import ensure_key
 from services.runtime.child import Child
 from services.runtime.disk import Disk
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
 from services.runtime.log.sqlite import SqliteLog
@@ -57,7 +58,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal. Raises Misconfigured where the data folder cannot be used."""
     sys.setswitchinterval(SWITCH_SECONDS)
     with only_process(settings.data):
-        web.serve(create(settings), listener)
+        web.serve(create(settings), listener, settings.proxies)
 
 
 class only_process:  # noqa: N801  (a context manager, used as a word)
@@ -125,6 +126,8 @@ def create(settings: Settings) -> FastAPI:
     problems.install(app)
     gate.install(app, gate.Gate(registry))
     install(app, journal)
+    limits.install(app, settings)
+    headers.install(app, settings)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(settings))
     for router in (
         health_router(

@@ -12,6 +12,7 @@ from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
 from services.runtime.log import Log
@@ -67,6 +68,8 @@ def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
     problems.install(app)
     gate.install(app, gate.Gate(registry))
     install(app, journal)
+    limits.install(app, settings)
+    headers.install(app, settings)
     app.include_router(
         health_router(
             live={SUBMITTED.name: reading.health, "journal": journal.health},

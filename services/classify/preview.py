@@ -29,6 +29,7 @@ from services.runtime import marks, problems
 from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
 from services.runtime.french import complaints
+from services.runtime.guard.limits import counts_itself
 from services.runtime.problems import ProblemError
 from services.runtime.settings import Settings
 
@@ -175,6 +176,7 @@ async def _body(request: Request, limit: int) -> bytes:
             "« valise submit --preview ».",
             headers={"Accept-Post": JSON},
         )
+    counts_itself(request)
     raw = bytearray()
     try:
         async for part in request.stream():

@@ -87,4 +87,5 @@ def run(
     from services.runtime import tracing, web  # noqa: PLC0415
 
     with web.listen(host, port) as listener, tracing.started(os.environ):
-        web.serve(import_module(f"services.{service.value}.app").create(settings), listener)
+        app = import_module(f"services.{service.value}.app").create(settings)
+        web.serve(app, listener, settings.proxies)

@@ -12,6 +12,7 @@ from services.ingest import correction_routes, http, language, original_routes, 
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
 from services.runtime.log import Log
@@ -87,6 +88,8 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
     problems.install(app)
     gate.install(app, gate.Gate(registry))
     install(app, journal)
+    limits.install(app, settings)
+    headers.install(app, settings)
     app.include_router(
         health_router(
             live={"relay": ingest.health, "journal": journal.health},

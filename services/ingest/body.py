@@ -11,6 +11,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from services.runtime.errors import Unavailable
+from services.runtime.guard.limits import counts_itself
 from services.runtime.problems import ProblemError
 
 JSON = "application/json"
@@ -108,6 +109,7 @@ def lines(file: IO[bytes], limit: int) -> Iterator[Line]:
 async def counted(request: Request, limit: int) -> AsyncGenerator[bytes]:
     """The body in parts as they come. Raises ProblemError: 413 once there is more than `limit`
     bytes of it, 400 where the sender hangs up."""
+    counts_itself(request)
     declared = request.headers.get("content-length", "0")
     stream = request.stream()
     if declared.isdecimal() and int(declared) > limit:

@@ -28,7 +28,7 @@ def health_router(
     `{"status": "ok" | "down", "checks": {name: "ok" | reason}}`. What the checks of `warn` find
     stands beside them, under `warnings`, and changes nothing of the verdict.
     """
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], responses={503: {"description": "It does not"}})
 
     @router.get("/health/live", summary="Whether this process gets anywhere")
     async def answer_live() -> JSONResponse:

@@ -89,6 +89,13 @@ REQUESTS = Counter(
     registry=REGISTRY,
 )
 
+REFUSED = Counter(
+    "valise_refused",
+    "Requests refused by a limit: busy, at_once, rate, failures, query, body, slow.",
+    ["kind"],
+    registry=REGISTRY,
+)
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Others count as OTHER: a caller must not be able to make up series."""
 

@@ -1,11 +1,12 @@
 """Settings, from the environment (prefix `VALISE_`), checked once at start."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from services.runtime.errors import Misconfigured
 
@@ -56,8 +57,21 @@ class Settings(BaseModel):
     disk_low_bytes: int = Field(default=2048 * MEGABYTE, ge=0)
     session_timeout_ms: int = Field(default=10_000, ge=6_000, le=300_000)
     public_url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/\s]+")
+    rate: float = Field(default=50.0, ge=0)
+    burst: int = Field(default=10_000, ge=1)
+    at_once: int = Field(default=256, ge=1)
+    caller_at_once: int = Field(default=64, ge=1)
+    failures: int = Field(default=60, ge=0)
+    proxies: str = ""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: Literal["json", "text"] | None = None
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, given: str) -> str:
+        for one in filter(None, map(str.strip, given.split(","))):
+            ip_network(one, strict=False)
+        return given
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
 from services.runtime.log import Log
@@ -108,6 +109,8 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
     problems.install(app)
     gate.install(app, gate.Gate(registry))
     install(app, journal)
+    limits.install(app, settings)
+    headers.install(app, settings)
     app.include_router(
         health_router(
             live={

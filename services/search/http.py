@@ -33,6 +33,7 @@ from services.search.index import CursorExpired, CursorInvalid, Index, Page
 from services.search.parameters import FieldError, WrongParameters, openapi_parameters, query_of
 from services.search.reader import reader_of
 from services.search.revisions import revisions_for
+from services.search.seal import Seal
 from services.search.topics import MEDIA, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
@@ -60,6 +61,7 @@ After = Annotated[
 def api(index: Index, registry: Registry) -> APIRouter:
     """`/api/v1`: search, notes and traces, for programs."""
     router = APIRouter(prefix="/api/v1", tags=["search"], dependencies=[needs(*Role)])
+    seal = Seal(registry)
 
     @router.get(
         "/search",
@@ -71,7 +73,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
     async def search(request: Request) -> Response:
         query = await asked(request)
         started = time.perf_counter()
-        page = await found(index, query)
+        page = await found(index, query, seal)
         searched(request, query, page)
         shown = answer(page, took_ms=round((time.perf_counter() - started) * 1000))
         # As bytes: the framework would take the page apart and check it once more: 66 ms a page.
@@ -123,6 +125,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
         "/missing-references",
         response_model=MissingReferences,
         summary="Les références citées par les notes d'un poste et qu'aucune note ne porte",
+        dependencies=[needs(Role.READ)],
         responses=_problems(422, 503),
     )
     async def missing(
@@ -243,11 +246,17 @@ async def asked(request: Request) -> Query:
         raise refused(wrong) from None
 
 
-async def found(index: Index, query: Query) -> Page:
-    """The page of a query. Raises ProblemError: 410 for an old cursor, 422 for a foreign one."""
+async def found(index: Index, query: Query, seal: Seal | None = None) -> Page:
+    """The page of a query; `seal` where its cursor comes from outside and the next one goes there.
+
+    Raises ProblemError: 410 for an old cursor, 422 for a foreign or altered one; Unavailable.
+    """
     try:
+        if seal is not None:
+            query = await seal.opened(query)
         with metrics.SEARCH.time():
-            return await index.search(query)
+            page = await index.search(query)
+        return page if seal is None else await seal.closed(page)
     except CursorExpired:
         raise ProblemError(
             410,

@@ -31,6 +31,7 @@ from services.search.note_page import note_page
 from services.search.reader import reader_of
 from services.search.revisions import revisions_for
 from services.search.revisions_page import revisions_page
+from services.search.seal import Seal
 from services.search.search_page import search_view
 
 CONTENT_SECURITY_POLICY = (
@@ -89,10 +90,11 @@ TEMPLATES.globals["french"] = french
 def pages(index: Index, registry: Registry) -> APIRouter:
     """`/`, `/notes/{id}`, its revisions, `/fils` and what they are made of."""
     router = APIRouter(include_in_schema=False)
+    seal = Seal(registry)
 
     async def search(request: Request) -> Response:
         query = await asked(request)
-        page = await found(index, query)
+        page = await found(index, query, seal)
         searched(request, query, page)
         return html("search.html", view=search_view(query, page))
 

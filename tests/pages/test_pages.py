@@ -1,5 +1,6 @@
 """The pages as people get them: what a desk officer finds, follows, and is told when it fails."""
 
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from services.search.search_page import only_marks
 from tests.builders import a_note
 from tests.pages.html import Page, check, read
 from tests.search import corpus
-from tests.search.site import Site
+from tests.search.site import Site, open_site
 from tests.search.test_handlers import receive
 
 
@@ -385,3 +386,12 @@ async def test_every_page_answers_head(site: Site) -> None:
     for address in ("/", "/fils", f"/notes/{corpus.RETRAITES.note_id}"):
         answer = await site.reader.head(address)
         assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_who_asks_too_often_is_told_so_on_a_page(tmp_path: Path) -> None:
+    async with open_site(tmp_path, rate=0.01, burst=1) as site:
+        await page(site, "/fils")
+        answer = await site.browse("/fils")
+        assert int(answer.headers["Retry-After"]) > 1
+        assert "Trop de requêtes" in answer.text
+        await page(site, "/fils", 429)

@@ -42,7 +42,8 @@ class Process:
         self.log = folder / f"{name}.log"
         self._command = [str(VALISE), *arguments, "--port", str(self.port)]
         kept = {name: value for name, value in os.environ.items() if name not in ENGINES}
-        self._env = kept | env
+        # Measures and soaks ask more with one key than a caller may.
+        self._env = {"VALISE_RATE": "0"} | kept | env
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -99,11 +100,12 @@ def children(pid: int) -> list[int]:
 
 
 class Embedded:
-    """`valise serve` on a data folder."""
+    """`valise serve` on a data folder, with these further settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.data = folder / "data"
-        self.server = Process(folder, "serve", ["serve", "--data", str(self.data)], {})
+        command = ["serve", "--data", str(self.data)]
+        self.server = Process(folder, "serve", command, settings)
 
     def start(self) -> None:
         self.server.start()

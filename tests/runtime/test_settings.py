@@ -41,6 +41,7 @@ def test_only_some_engines_set_is_an_error_that_names_the_missing_one(missing: s
         ("VALISE_STALL_SECONDS", "0"),
         ("VALISE_INDEX", "Majuscules"),
         ("VALISE_LOG_LEVEL", "BAVARD"),
+        ("VALISE_PROXIES", "127.0.0.1, mandataire"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(name: str, value: str) -> None:

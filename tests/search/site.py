@@ -13,6 +13,7 @@ from schemas.events import ClassifiedNote, encode
 from schemas.topics import CLASSIFIED
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.guard import headers, limits
 from services.runtime.journal import Journal, install
 from services.runtime.log import Record
 from services.runtime.registry import Registry
@@ -38,6 +39,8 @@ class Site:
         gate.install(self.app, gate.Gate(self.registry))
         self.journal = Journal(self.registry, self.settings.journal_days)
         install(self.app, self.journal)
+        limits.install(self.app, self.settings)
+        headers.install(self.app, self.settings)
         for routes in search.routers(self.index, self.registry, self.settings):
             self.app.include_router(routes)
         search.install_pages(self.app)
@@ -53,9 +56,9 @@ class Site:
         await self.index.refresh()
         return results
 
-    async def get(self, address: str, **headers: str) -> httpx.Response:
+    async def get(self, address: str, **given: str) -> httpx.Response:
         """What a reader's program gets at this address."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name.replace("_", "-"): value for name, value in given.items()}
         return await self.reader.get(address, headers=named)
 
     def read_by(self, *roles: Role, **rights: Any) -> None:

@@ -20,6 +20,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from schemas.access import Caller, Role
 from services.runtime.access import keys
 from services.runtime.errors import Unavailable
+from services.runtime.guard.limits import visit_of
 from services.runtime.problems import ProblemError, responses
 from services.runtime.registry import KeyRow, Registry, aside
 
@@ -58,10 +59,15 @@ class Gate:
         if header is None:
             raise unknown_caller(request, "Cette adresse demande une clé d'accès.")
         secret = _secret(header, request.method)
+        visit = visit_of(request)
+        if visit and (secret is None or secret.label not in self._remembered):
+            visit.limits.check_failures(visit.address)
         row = None if secret is None else await self._row(secret.label)
         # Compared even where no such key is known: the time taken tells nothing.
         fits = (secret or _NOBODY).fits(row.hash if row else _NOBODY.hash)
         if row is None or not fits or not row.holds(datetime.now(UTC)):
+            if visit:
+                visit.limits.failed(visit.address)
             raise unknown_caller(
                 request,
                 "La clé d'accès présentée est inconnue, expirée ou révoquée.",
@@ -135,7 +141,11 @@ async def caller_of(request: Request, *roles: Role) -> Caller:
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:
         gate: Gate = request.app.state.gate
-        caller = request.state.caller = await gate.caller(request)
+        caller = await gate.caller(request)
+        visit = visit_of(request)
+        if visit:
+            visit.by(caller.id)
+        request.state.caller = caller
     if not caller.may(*roles):
         raise ProblemError(403, detail=f"Il faut pour cela le rôle {_listed(roles)}.")
     return caller

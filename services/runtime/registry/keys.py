@@ -110,6 +110,12 @@ def any_administers(connection: sa.Connection) -> bool:
     return any(Role.ADMINISTER in _parted(row.roles) for row in rows)
 
 
+def first_hash(connection: sa.Connection) -> str | None:
+    """The hash of the first key ever made; None where there is none."""
+    found: str | None = connection.scalar(sa.select(keys.c.hash).order_by(keys.c.id).limit(1))
+    return found
+
+
 def _view(row: Any) -> KeyView:
     return KeyView(
         number=row.id,

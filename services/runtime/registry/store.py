@@ -578,6 +578,14 @@ class Registry:
         with self._database.reading() as connection:
             return key_rows.any_administers(connection)
 
+    def first_key_hash(self) -> str:
+        """The hash of the first key ever made. Raises Unavailable where there is none yet."""
+        with self._database.reading() as connection:
+            found = key_rows.first_hash(connection)
+        if found is None:
+            raise Unavailable("no key was made yet")
+        return found
+
     def key(self, label: str) -> KeyRow | None:
         """The key with that label, revoked and expired ones too; None where there is none."""
         with self._database.reading() as connection:
