@@ -17,7 +17,7 @@ from benchmarks.engines import Engines
 from benchmarks.pairs import Scale
 from benchmarks.results import keep, show
 
-ROWS = ("p1", "p2", "p3", "p5", "p6", "p7", "p8", "p9", "p11", "p12", "p13", "p14", "p15")
+ROWS = ("p1", "p2", "p3", "p5", "p6", "p7", "p8", "p9", "p11", "p12", "p13", "p14", "p15", "p16")
 
 
 def main() -> int:
