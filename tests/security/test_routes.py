@@ -43,6 +43,8 @@ ADMITS = {
     "POST /api/v1/preview": "read submit",
     "POST /api/v1/reclassify": "administer",
     "POST /api/v1/index/rebuild": "administer",
+    "GET /api/v1/journal": "administer",
+    "GET /api/v1/journal/verify": "administer",
     "GET /api/v1/keys": "administer",
     "POST /api/v1/keys": "administer",
     "POST /api/v1/keys/{number}/rotate": "administer",
