@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 
 from schemas.note import Note
 from services.classify.classifier import classify
-from tests.pipeline.deployments import Deployment, Embedded, client_of
+from tests.pipeline.deployments import Deployment, client_of
 from tests.pipeline.test_kills import as_shown, every_hit, total, wait_until
 
 SENDERS = 4
@@ -223,11 +223,7 @@ def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdic
 
 def parked(deployment: Deployment) -> int:
     """Dead letters in the registry."""
-    if isinstance(deployment, Embedded):
-        url = f"sqlite:///{deployment.data / 'registry.sqlite3'}"
-    else:
-        url = deployment.env["VALISE_DATABASE"]
-    engine = create_engine(url)
+    engine = create_engine(deployment.registry_url)
     try:
         with engine.connect() as connection:
             return int(connection.execute(text("SELECT count(*) FROM dead_letters")).scalar_one())
