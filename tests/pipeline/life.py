@@ -66,7 +66,7 @@ class Place(Protocol):
         ...
 
     def ask_the_dying(
-        self, after_ms: int, method: str, address: str, **request: Any
+        self, after_ms: int, /, method: str, address: str, **request: Any
     ) -> Told | None:
         """The same while ingest is killed; None where it took the request and nobody was told."""
         ...

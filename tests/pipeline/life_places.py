@@ -28,7 +28,7 @@ from services.runtime import problems
 from services.runtime.access import gate
 from services.runtime.errors import Unavailable
 from services.runtime.journal import Journal, install
-from services.runtime.log import Entry, Log, Record
+from services.runtime.log import Entry, Log
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -47,6 +47,7 @@ T = TypeVar("T")
 ARRIVE_SECONDS = 60.0
 """For what is on its way: a worker that was killed may leave its partitions to nobody for 10 s."""
 PAUSE_SECONDS = 0.05
+MOST_TRIES = 5
 
 
 class _Common:
@@ -63,8 +64,18 @@ class _Common:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
+    def patiently(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do it; again where an engine is away, as whoever does this in earnest would."""
+        for left in reversed(range(MOST_TRIES)):
+            try:
+                return self.run(work())
+            except Unavailable:
+                if not left:
+                    raise
+        raise AssertionError
+
     def append(self, topic: str, entry: Entry) -> None:
-        self.run(self.log.append(topic, [entry]))
+        self.patiently(lambda: self.log.append(topic, [entry]))
 
     def reclassify(self) -> None:
         self.release += 1
@@ -73,7 +84,7 @@ class _Common:
         def later(note: Note) -> Classification:
             return classify(note).model_copy(update={"release": release})
 
-        self.run(reclassify(self.log, later, release, dry_run=False))
+        self.patiently(lambda: reclassify(self.log, later, release, dry_run=False))
 
     def last(self, topic: str) -> dict[UUID, NoteEvent]:
         model = ClassifiedNote if topic == CLASSIFIED.name else NoteEvent
@@ -87,7 +98,7 @@ class _Common:
                     known[event.note_id] = event
                     places[record.partition] = record.offset + 1
 
-        self.run(read_on())
+        self.patiently(read_on)
         return known
 
 
@@ -118,6 +129,7 @@ class Parts(_Common):
         self.run(self.log.provision(ALL))
         self.run(self.log.start())
         self.read = dict.fromkeys((each.name for each in ALL), 0)
+        self.refusals = 0
         self.indexes = 0
         self.open_index()
 
@@ -147,21 +159,32 @@ class Parts(_Common):
         return f"{word}0"
 
     def ask(self, method: str, address: str, **request: Any) -> Told:
-        response = self.run(self.client.request(method, f"/api/v1/{address}", **request))
-        return Told(response)
+        again = False
+        # A disk that is busy for longer than an answer may take is no fault; but it ends.
+        for _ in range(MOST_TRIES):
+            response = self.ask_once(method, address, **request)
+            if response.status_code != 503:
+                break
+            assert response.headers["Retry-After"]
+            self.refusals += 1
+            again = True
+        return Told(response, again)
 
-    def ask_the_dying(self, _: int, method: str, address: str, **request: Any) -> None:
+    def ask_the_dying(self, _: int, /, method: str, address: str, **request: Any) -> None:
         """The log is away, as for a process that is killed before its append."""
         self.log.away = True
-        told = self.ask(method, address, **request)
+        response = self.ask_once(method, address, **request)
         self.log.away = False
-        assert told.status == 503, told.response.text
+        assert response.status_code == 503, response.text
+
+    def ask_once(self, method: str, address: str, **request: Any) -> httpx.Response:
+        return self.run(self.client.request(method, f"/api/v1/{address}", **request))
 
     def relay(self) -> None:
-        self.run(relay_once(self.registry, self.log, age=0))
+        self.patiently(lambda: relay_once(self.registry, self.log, age=0))
 
     def deliver(self) -> None:
-        self.run(self.work())
+        self.patiently(self.work)
 
     def kill(self, service: str) -> None:
         """Its last three records were not committed, and come again; ingest has none."""
@@ -170,7 +193,7 @@ class Parts(_Common):
             self.read[topic] = max(0, self.read[topic] - 3)
 
     def rebuild(self) -> None:
-        done = self.run(rebuild(self.log, self.index))
+        done = self.patiently(lambda: rebuild(self.log, self.index))
         assert done.complete
         assert (done.refused, done.unreadable) == (0, 0)
 
@@ -190,14 +213,10 @@ class Parts(_Common):
             (SUBMITTED_DEAD, indexing.letter_keeper(self.registry)),
             (CLASSIFIED_DEAD, indexing.letter_keeper(self.registry)),
         ):
-            if records := await self.unread(topic.name):
+            start = {0: self.read[topic.name]}
+            async for records in self.log.replay(topic.name, start=start):
                 await process(records)
-
-    async def unread(self, topic: str) -> list[Record]:
-        start = {0: self.read[topic]}
-        new = [each async for batch in self.log.replay(topic, start=start) for each in batch]
-        self.read[topic] += len(new)
-        return new
+                self.read[topic.name] += len(records)
 
     def close_index(self) -> None:
         self.run(self.client.aclose())
@@ -267,7 +286,7 @@ class Running(_Common):
             again = True
             time.sleep(PAUSE_SECONDS)
 
-    def ask_the_dying(self, after_ms: int, method: str, address: str, **request: Any) -> Told:
+    def ask_the_dying(self, after_ms: int, /, method: str, address: str, **request: Any) -> Told:
         def strike() -> None:
             time.sleep(after_ms / 1_000)
             self.kill("ingest")
