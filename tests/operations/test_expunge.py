@@ -26,6 +26,7 @@ from services.runtime.registry.expunging import OF_A_NOTE
 from services.runtime.registry.tables import expunged, journal, keys, metadata, notes
 from services.search.expunge import Expunger
 from services.search.index.embedded import TantivyIndex
+from services.search.rebuild import Progress, Step, rebuild
 from tests.builders import a_classified_note, a_note
 from tests.contract.index_places import on_elasticsearch
 from tests.contract.log_places import eventually
@@ -193,6 +194,35 @@ async def test_what_was_cut_short_is_finished_by_asking_again(tmp_path: Path) ->
         assert finished.finished_at is not None
         assert (finished.at, finished.reason) == (done.at, REASON)
         assert where(tmp_path, SUBJECT) == set()
+
+
+@pytest.mark.parametrize("when", [Step.READ, Step.CHECK, Step.EXCHANGE, Step.CLEAN])
+async def test_a_note_expunged_while_the_index_is_rebuilt_is_in_no_file_afterwards(
+    desk: Desk, when: Step
+) -> None:
+    desk.receive(MINE)
+    await desk.write(CLASSIFIED.name, MINE.note_id, MINE)
+    others = [a_classified_note(a_note(reference=f"BER-{number}")) for number in range(1_500)]
+    await desk.log.append(
+        CLASSIFIED.name, [Entry(str(each.note_id).encode(), encode(each)) for each in others]
+    )
+
+    async def all_there() -> bool:
+        return await desk.index.count() == len(others) + 1
+
+    await eventually(all_there)
+    expunging: list[asyncio.Task[Any]] = []
+
+    def tell(progress: Progress) -> None:
+        if progress.step is when and progress.done > 0 and not expunging:
+            expunging.append(asyncio.create_task(expunger(desk).expunge(MINE.note_id, REASON)))
+
+    done = await rebuild(desk.log, desk.index, tell=tell)
+    assert done.complete
+    assert (await expunging[0]).finished_at is not None
+    await desk.index.refresh()
+    assert await desk.index.count() == len(others)
+    assert where(desk.data, SUBJECT) == set()
 
 
 @pytest.mark.slow
