@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 import httpx
@@ -180,14 +181,22 @@ class Embedded:
 class Distributed:
     """The three services, each a process of its own, on real engines."""
 
-    def __init__(self, folder: Path, name: str, engines: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        engines: Mapping[str, str],
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._schema = own_schema(engines["VALISE_DATABASE"])
-        env = engines | {
+        env = {
+            **engines,
             "VALISE_DATABASE": self._schema.__enter__(),
             "VALISE_INDEX": f"valise-{name}",
             "VALISE_TOPIC_PREFIX": f"{name}.",
             "VALISE_PARTITIONS": "3",
             "VALISE_SESSION_TIMEOUT_MS": "6000",
+            **settings,
         }
         self.env = env
         self._key = folder / "admin.key"
