@@ -12,6 +12,7 @@ from services.ingest.form import SPOOL_BYTES
 from services.ingest.formats import apart
 from services.ingest.room import Room
 from services.runtime.errors import Unavailable
+from tests.contract.log_places import eventually
 from tests.ingest.conftest import open_office
 from tests.ingest.test_files import html, kept, send
 
@@ -44,15 +45,17 @@ async def test_a_document_waits_until_another_has_left(monkeypatch: pytest.Monke
 
 
 @asynccontextmanager
-async def nobody_reads() -> AsyncIterator[None]:
-    """All who read documents are busy with others."""
+async def nobody_reads() -> AsyncIterator[asyncio.Semaphore]:
+    """All who read documents are busy with others; the turns for which one waits."""
     turns = asyncio.Semaphore(apart.AT_ONCE)
     apart._turns[asyncio.get_running_loop()] = turns
     for _ in range(apart.AT_ONCE):
         await turns.acquire()
-    yield
-    for _ in range(apart.AT_ONCE):
-        turns.release()
+    try:
+        yield turns
+    finally:
+        for _ in range(apart.AT_ONCE):
+            turns.release()
 
 
 async def test_a_counsellor_whose_document_finds_no_room_is_asked_to_send_it_again(
@@ -62,8 +65,9 @@ async def test_a_counsellor_whose_document_finds_no_room_is_asked_to_send_it_aga
     size = SPOOL_BYTES * 2
     async with open_office(tmp_path, documents_bytes=size) as office:
         large = [html(f"BER-{number}") + b" " * size for number in (1, 2)]
-        async with nobody_reads():
+        async with nobody_reads() as turns:
             first = asyncio.create_task(send(office, "un.html", large[0], {"post": "berlin"}))
+            await eventually(lambda: turns._waiters)  # it has the room
             second = await send(office, "deux.html", large[1], {"post": "berlin"})
             assert second.status_code == 503
             assert int(second.headers["Retry-After"]) > 0
