@@ -15,7 +15,7 @@ from tests.pipeline.deployments import deployment_of, running
 from tests.pipeline.life import TAGS, Life
 from tests.pipeline.life_places import Running, parts
 
-LIVES = int(os.environ.get("VALISE_LIVES", "6"))
+LIVES = int(os.environ.get("VALISE_LIVES", "3"))
 """On a deployment that runs: each takes some seconds."""
 
 
