@@ -337,7 +337,8 @@ class FieldChange(BaseModel):
 class Revision(BaseModel):
     """One revision of a note, and what it changed; None where this reader may not see that.
 
-    `correction` is the reader's correction that it kept in force (0: none).
+    `correction` is the reader's correction that it kept in force (0: none). A rectification of a
+    withdrawn note is `reinstated`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -345,6 +346,7 @@ class Revision(BaseModel):
     revision: int
     kind: Kind
     major: bool
+    reinstated: bool = False
     at: datetime
     state: State
     correction: int

@@ -50,6 +50,8 @@ def live(arguments: list[str]) -> int:
             settings = {
                 name.replace("VALISE_", "VALISE_TEST_"): value for name, value in addresses.items()
             }
+            # Where the engines' own files are: some tests look for words in them.
+            settings["VALISE_TEST_ENGINES"] = str(state)
             return pytest(["-m", "live", *arguments], settings)
         finally:
             engines.stop(state)

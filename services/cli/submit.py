@@ -42,6 +42,8 @@ AT_ONCE = 8
 TRIES = 5
 """On 503, with the wait the service asks for: covers an engine's restart of half a minute."""
 
+UPLOAD_TRIES = 12
+"""For a document: five minutes, as the service may be reading other large ones."""
 
 UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """For a document: the service reads an archive of several hundred notes in three minutes, and two
@@ -321,7 +323,8 @@ def _send(http: httpx.Client, source: Source) -> list[Result]:
         request = _request(source)
     except OSError as error:
         return [Result(source.source, "refused", str(error))]
-    for attempt in range(1, TRIES + 1):
+    tries = UPLOAD_TRIES if isinstance(source, Upload) else TRIES
+    for attempt in range(1, tries + 1):
         try:
             response = http.post("/api/v1/notes", **request)
         except httpx.TransportError as error:
@@ -329,7 +332,7 @@ def _send(http: httpx.Client, source: Source) -> list[Result]:
         # A proxy answers 502 or 504 for a service that is being started again.
         if response.status_code != 429 and response.status_code < 500:
             return _results(source, response)
-        if attempt < TRIES:
+        if attempt < tries:
             asked = response.headers.get("Retry-After", "")
             time.sleep(min(float(asked), 10.0) if asked.isdigit() else 2.0)
     raise client.Unreachable(f"le service ne prend pas les notes : {client.detail(response)}")

@@ -3,22 +3,19 @@
 As for a submission: begun in the registry, written to the log, and only then said to be received.
 """
 
-import asyncio
 import json
 import re
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from schemas.answers import State
 from schemas.correction import Correction
 from schemas.events import CorrectionTags
-from services.ingest import outcomes
 from services.ingest.accept import Refused, invalid, read_object, unclassified
-from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
+from services.ingest.submit import TooLarge, change
 from services.runtime.french import complaints
 from services.runtime.ids import uuid7
 from services.runtime.log import Log
@@ -27,7 +24,6 @@ from services.runtime.registry import (
     CorrectionSubmission,
     Obstacle,
     Registry,
-    aside,
 )
 
 WHOLE = "correction"
@@ -85,19 +81,5 @@ def states_seen(if_match: str | None) -> frozenset[tuple[int, int]] | None:
 async def correct(
     registry: Registry, log: Log, sent: CorrectionSubmission
 ) -> BegunCorrection | Obstacle | TooLarge:
-    """What became of this correction; the log has it unless it met an obstacle.
-
-    Raises Unavailable within ANSWER_SECONDS when registry or log is away: a correction that was
-    begun stays pending, and the relay, or the same correction again, finishes it.
-    """
-    until = asyncio.get_running_loop().time() + ANSWER_SECONDS
-    begun = await by(until, aside(registry.begin_correction, sent))
-    if isinstance(begun, Obstacle):
-        return begun
-    if begun.waiting:
-        if not await hand_over(registry, log, begun, sent.trace, until):
-            outcomes.too_large(str(begun.note_id), sent.trace)
-            return TooLarge()
-        begun = replace(begun, state=State.RECEIVED) if begun.state is State.PENDING else begun
-    outcomes.corrected(begun, sent.trace)
-    return begun
+    """What became of this correction, as `submit.change` says. Raises Unavailable."""
+    return await change(registry, log, partial(registry.begin_correction, sent), sent.trace)

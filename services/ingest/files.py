@@ -36,7 +36,7 @@ async def read_file(form: Form, manner: Manner) -> list[Reading]:
     """
     metadata = read_metadata(form.metadata)
     try:
-        documents = await extract_apart(form.content, form.name, form.media_type)
+        documents = await extract_apart(await form.content(), form.name, form.media_type)
     except OSError as error:
         raise Unavailable(f"no process to read the document: {error}") from error
     return await asyncio.to_thread(

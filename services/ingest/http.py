@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -22,6 +23,7 @@ from services.ingest.documents import Reading
 from services.ingest.files import answer_lines, read_file, submit_documents, warnings
 from services.ingest.form import FILE, METADATA, Form, read_form
 from services.ingest.many import CHUNK_LINES, Manner, submit_lines
+from services.ingest.room import Room
 from services.ingest.submit import TooLarge, submit
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
@@ -58,6 +60,7 @@ def router(
 ) -> APIRouter:
     """The route of submissions; without `originals`, documents are read and not kept."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
+    room = Room(settings.documents_bytes)
 
     @routes.post(
         answers.NOTES,
@@ -79,8 +82,10 @@ def router(
             )
             if kind == NDJSON:
                 file = await spooled(request, settings.max_ndjson_bytes)
+                spool = AsyncExitStack()
+                spool.enter_context(file)
                 answered = _entered(request, _post_many(file, manner))
-                return _Streamed(_encoded(answered), file)
+                return _Streamed(_encoded(answered), spool)
             form = await read_form(request, settings.max_file_bytes) if kind == MULTIPART else None
             raw = b"" if form else await whole(request, manner.line_limit)
         except Refused as refusal:
@@ -116,18 +121,20 @@ def router(
         return _answered(request, result, taken)
 
     async def _post_file(request: Request, form: Form, manner: Manner) -> Response:
-        read = await read_file(form, manner)
-        if len(read) > 1:
-            found = answer_lines(registry, log, originals, read, manner.trace)
-            answered = _entered(request, found)
-            return StreamingResponse(_encoded(answered), media_type=NDJSON)
-        (one,) = read
-        if isinstance(one.found, Problem):
-            raise Refused(one.found)
-        (result,) = await submit_documents(registry, log, originals, read)
-        assert not isinstance(result, Problem)
-        warned = Accepted(one.found.submission, warnings(one, originals))
-        return _answered(request, result, warned, one)
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(form)
+            await held.enter_async_context(room.of(form.size))
+            read = await read_file(form, manner)
+            if len(read) > 1:
+                found = answer_lines(registry, log, originals, read, manner.trace)
+                return _Streamed(_encoded(_entered(request, found)), held.pop_all())
+            (one,) = read
+            if isinstance(one.found, Problem):
+                raise Refused(one.found)
+            (result,) = await submit_documents(registry, log, originals, read)
+            assert not isinstance(result, Problem)
+            warned = Accepted(one.found.submission, warnings(one, originals))
+            return _answered(request, result, warned, one)
 
     return routes
 
@@ -154,14 +161,14 @@ def _answered(
 
 
 class _Streamed(StreamingResponse):
-    """Answers line by line; the spooled body is closed however the response ends."""
+    """Answers line by line; what is `held` for that is let go however the response ends."""
 
-    def __init__(self, content: AsyncIterator[bytes], file: IO[bytes]) -> None:
+    def __init__(self, content: AsyncIterator[bytes], held: AsyncExitStack) -> None:
         super().__init__(content, media_type=NDJSON)
-        self._file = file
+        self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._file:
+        async with self._held:
             await super().__call__(scope, receive, send)
 
 

@@ -1,7 +1,6 @@
 """What became of submissions: each is counted and told under its one outcome."""
 
 import logging
-from collections.abc import Sequence
 
 from schemas.answers import IngestOutcome, Problem
 from schemas.correction import Correction
@@ -19,61 +18,26 @@ for _outcome in IngestOutcome:
     metrics.OUTCOMES.labels(SERVICE, SUBMITTED.name, _outcome.value)
 
 
-def settled(results: Sequence[Begun], trace: str | None) -> None:
-    """Submissions that the registry knows: accepted, duplicate or conflict."""
-    for each in results:
-        _count(each.outcome)
-        ended = Ended(
-            SERVICE,
-            each.outcome.value,
-            SUBMITTED.name,
-            note_id=str(each.note_id),
-            revision=each.revision,
-            reason=", ".join(each.differs) or None,
-            trace=trace,
-        )
-        message = "%s: note %s revision %d"
-        tell(logger, logging.INFO, [ended], message, each.outcome, each.note_id, each.revision)
-
-
-def corrected(result: BegunCorrection, trace: str | None) -> None:
-    """A reader's correction that the registry knows: accepted or duplicate."""
+def ended(result: Begun | BegunCorrection | BegunRevision, trace: str | None) -> None:
+    """A submission or a change that the registry knows: accepted, duplicate or conflict."""
     _count(result.outcome)
-    ended = Ended(
+    about = f"note {result.note_id} revision {result.revision}"
+    reason = None
+    if isinstance(result, BegunCorrection):
+        reason = f"correction {result.correction}"
+        about = f"{about} {reason}"
+    elif isinstance(result, Begun):
+        reason = ", ".join(result.differs) or None
+    end = Ended(
         SERVICE,
         result.outcome.value,
         SUBMITTED.name,
         note_id=str(result.note_id),
         revision=result.revision,
-        reason=f"correction {result.correction}",
+        reason=reason,
         trace=trace,
     )
-    message = "%s: note %s revision %d correction %d"
-    tell(
-        logger,
-        logging.INFO,
-        [ended],
-        message,
-        result.outcome,
-        result.note_id,
-        result.revision,
-        result.correction,
-    )
-
-
-def revised(result: BegunRevision, trace: str | None) -> None:
-    """A post's change of its note that the registry knows: accepted or duplicate."""
-    _count(result.outcome)
-    ended = Ended(
-        SERVICE,
-        result.outcome.value,
-        SUBMITTED.name,
-        note_id=str(result.note_id),
-        revision=result.revision,
-        trace=trace,
-    )
-    message = "%s: note %s revision %d"
-    tell(logger, logging.INFO, [ended], message, result.outcome, result.note_id, result.revision)
+    tell(logger, logging.INFO, [end], "%s: %s", result.outcome, about)
 
 
 def refused(said: Problem, trace: str | None) -> None:

@@ -3,17 +3,15 @@
 As for a submission: begun in the registry, written to the log, and only then said to be received.
 """
 
-import asyncio
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from schemas.access import Caller
-from schemas.answers import State
-from services.ingest import language, outcomes
+from services.ingest import language
 from services.ingest.accept import check_sender, content_hash, read_note, warnings
 from services.ingest.correct import states_seen
-from services.ingest.submit import ANSWER_SECONDS, TooLarge, by, hand_over
+from services.ingest.submit import TooLarge, change
 from services.runtime.ids import uuid7
 from services.runtime.log import Log
 from services.runtime.registry import (
@@ -21,7 +19,6 @@ from services.runtime.registry import (
     Obstacle,
     Registry,
     RevisionSubmission,
-    aside,
 )
 
 
@@ -68,19 +65,5 @@ def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmis
 async def revise(
     registry: Registry, log: Log, sent: RevisionSubmission
 ) -> BegunRevision | Obstacle | TooLarge:
-    """What became of this change; the log has it unless it met an obstacle.
-
-    Raises Unavailable within ANSWER_SECONDS when registry or log is away: a change that was begun
-    stays pending, and the relay, or the same change again, finishes it.
-    """
-    until = asyncio.get_running_loop().time() + ANSWER_SECONDS
-    begun = await by(until, aside(registry.begin_revision, sent))
-    if isinstance(begun, Obstacle):
-        return begun
-    if begun.waiting:
-        if not await hand_over(registry, log, begun, sent.trace, until):
-            outcomes.too_large(str(begun.note_id), sent.trace)
-            return TooLarge()
-        begun = replace(begun, state=State.RECEIVED) if begun.state is State.PENDING else begun
-    outcomes.revised(begun, sent.trace)
-    return begun
+    """What became of this revision, as `submit.change` says. Raises Unavailable."""
+    return await change(registry, log, partial(registry.begin_revision, sent), sent.trace)

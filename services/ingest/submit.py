@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from services.runtime.registry import (
     BegunCorrection,
     BegunRevision,
     Key,
+    Obstacle,
     Registry,
     Submission,
     aside,
@@ -30,7 +31,7 @@ ANSWER_SECONDS = 4.5
 
 T = TypeVar("T")
 
-Change = BegunCorrection | BegunRevision
+ChangeT = TypeVar("ChangeT", BegunCorrection, BegunRevision)
 """What was begun of a note that is kept already."""
 
 
@@ -77,12 +78,41 @@ async def submit(
             results.append(replace(each, state=State.RECEIVED))
         else:
             results.append(each)
-    outcomes.settled([each for each in results if isinstance(each, Begun)], trace)
+    for result in results:
+        if isinstance(result, Begun):
+            outcomes.ended(result, trace)
     return results
 
 
-async def hand_over(
-    registry: Registry, log: Log, begun: Change, trace: str | None, until: float
+async def change(
+    registry: Registry, log: Log, begin: Callable[[], ChangeT | Obstacle], trace: str | None
+) -> ChangeT | Obstacle | TooLarge:
+    """What became of a change of a note that is kept already, which the registry is to `begin`;
+    the log has it unless it met an obstacle.
+
+    Raises Unavailable within ANSWER_SECONDS when registry or log is away: what was begun stays
+    pending, and the relay, or the same change again, finishes it.
+    """
+    until = asyncio.get_running_loop().time() + ANSWER_SECONDS
+    begun = await by(until, aside(begin))
+    if isinstance(begun, Obstacle):
+        return begun
+    if begun.waiting:
+        if not await _hand_over(registry, log, begun, trace, until):
+            outcomes.too_large(str(begun.note_id), trace)
+            return TooLarge()
+        if begun.state is State.PENDING:
+            begun = replace(begun, state=State.RECEIVED)
+    outcomes.ended(begun, trace)
+    return begun
+
+
+async def _hand_over(
+    registry: Registry,
+    log: Log,
+    begun: BegunCorrection | BegunRevision,
+    trace: str | None,
+    until: float,
 ) -> bool:
     """Have the log take a change of a note that was begun, behind what else of it still waits.
 

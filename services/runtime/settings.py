@@ -53,6 +53,7 @@ class Settings(BaseModel):
     max_ndjson_bytes: int = Field(default=256 * MEGABYTE, ge=1_000)
     max_file_bytes: int = Field(default=32 * MEGABYTE, ge=1_000, le=256 * MEGABYTE)
     journal_days: int = Field(default=365, ge=1, le=36_500)
+    documents_bytes: int = Field(default=64 * MEGABYTE, ge=1_000)
     stall_seconds: float = Field(default=60.0, gt=0)
     disk_low_bytes: int = Field(default=2048 * MEGABYTE, ge=0)
     session_timeout_ms: int = Field(default=10_000, ge=6_000, le=300_000)

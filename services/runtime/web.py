@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.runtime.errors import Misconfigured
+from services.runtime.memory import give_back_large_blocks
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def serve(app: FastAPI, listener: socket.socket, proxies: str = "") -> None:
 
     `proxies` are addresses and networks, parted by commas, whose X-Forwarded-For is believed.
     """
+    give_back_large_blocks()
     with suppress(asyncio.CancelledError):
         asyncio.run(_serve(app, listener, proxies))
 

@@ -120,8 +120,8 @@ async def replay_many(
 ) -> Replayed:
     """Replay the parked letters that fit, oldest first, of those behind number `after`.
 
-    One that was replayed and has not come back is left alone. Raises Unavailable: what was
-    replayed by then is, and asking again goes on.
+    One that was replayed and has not come back is left alone, for ten minutes. Raises Unavailable:
+    what was replayed by then is, and asking again goes on.
     """
     rows = await aside(registry.letters, wanted, AT_ONCE, after=after, standing=True)
     refused: list[NotReplayed] = []
@@ -211,7 +211,7 @@ def view(row: LetterRow) -> DeadLetterView:
 
 def state(row: LetterRow) -> LetterState:
     """Where a letter is."""
-    if row.returns >= row.replays:
+    if row.returns >= row.replays or row.lost(datetime.now(UTC)):
         return LetterState.PARKED
     settled = row.note_state in (State.INDEXED, State.WITHDRAWN)
     return LetterState.SETTLED if settled else LetterState.REPLAYED

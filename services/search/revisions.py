@@ -71,6 +71,7 @@ def _revision(caller: Caller, row: RevisionRow, older: RevisionRow | None) -> Re
         revision=event.revision,
         kind=event.kind,
         major=event.major,
+        reinstated=older is not None and older.event.kind is Kind.WITHDRAWN,
         at=row.at,
         state=row.state,
         correction=event.correction,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from itertools import zip_longest
 from typing import Any
 
 from schemas.answers import FieldChange, Revision, Revisions, State
@@ -79,17 +78,15 @@ def revisions_page(latest: NoteEvent, found: Revisions) -> RevisionsPage:
         id=str(found.id),
         subject=latest.note.subject,
         source=f"{french.post(latest.note.post)}, {latest.note.reference}",
-        revisions=tuple(
-            _shown(one, older) for one, older in zip_longest(found.revisions, found.revisions[1:])
-        ),
+        revisions=tuple(map(_shown, found.revisions)),
         earlier=f"{address}?before={found.next}" if found.next else None,
     )
 
 
-def _shown(one: Revision, older: Revision | None) -> RevisionView:
+def _shown(one: Revision) -> RevisionView:
     return RevisionView(
         number=one.revision,
-        title=_title(one, older),
+        title=_title(one),
         at=french.moment(one.at),
         waiting=_WAITING.get(one.state, ""),
         changes=tuple(map(_change, one.changes or ())),
@@ -104,12 +101,12 @@ _WAITING = {
 }
 
 
-def _title(one: Revision, older: Revision | None) -> str:
+def _title(one: Revision) -> str:
     if one.kind is Kind.SUBMITTED:
         return "première version"
     if one.kind is Kind.WITHDRAWN:
         return "retrait"
-    if older is not None and older.kind is Kind.WITHDRAWN:
+    if one.reinstated:
         return "rétablissement"
     return "rectification majeure" if one.major else "rectification mineure"
 

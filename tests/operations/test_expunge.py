@@ -1,6 +1,8 @@
 """An expunged note is nowhere any more, in no file, and does not come back."""
 
 import asyncio
+import json
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,23 +15,36 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from aiokafka.admin import AIOKafkaAdminClient
+from elasticsearch import Elasticsearch
 
 from schemas.events import encode
 from schemas.query import PUBLIC, Query
-from schemas.topics import CLASSIFIED, SUBMITTED
+from schemas.topics import ALL, CLASSIFIED, SUBMITTED
 from services.runtime.dead_letters import DeadLetter
-from services.runtime.log import Entry, Record
-from services.runtime.log.sqlite import SqliteLog
+from services.runtime.log import Entry, Record, kafka_settings
 from services.runtime.originals import Originals
 from services.runtime.registry import DeadLetterRow, Key, LetterFilter, OriginalRow, Registry
 from services.runtime.registry.expunging import OF_A_NOTE
 from services.runtime.registry.tables import expunged, journal, keys, metadata, notes
+from services.runtime.settings import Settings
 from services.search.expunge import Expunger
 from services.search.index.embedded import TantivyIndex
+from services.search.rebuild import Progress, Step, rebuild
 from tests.builders import a_classified_note, a_note
 from tests.contract.index_places import on_elasticsearch
 from tests.contract.log_places import eventually
-from tests.pipeline.deployments import VALISE, Embedded, client_of, environment, running
+from tests.pipeline.deployments import (
+    LIVE,
+    VALISE,
+    Deployment,
+    Distributed,
+    Embedded,
+    client_of,
+    environment,
+    running,
+)
 from tests.runtime.registry_kit import correction, own_schema, submission
 from tests.search.desk import Desk, open_desk
 
@@ -195,6 +210,35 @@ async def test_what_was_cut_short_is_finished_by_asking_again(tmp_path: Path) ->
         assert where(tmp_path, SUBJECT) == set()
 
 
+@pytest.mark.parametrize("when", [Step.READ, Step.CHECK, Step.EXCHANGE, Step.CLEAN])
+async def test_a_note_expunged_while_the_index_is_rebuilt_is_in_no_file_afterwards(
+    desk: Desk, when: Step
+) -> None:
+    desk.receive(MINE)
+    await desk.write(CLASSIFIED.name, MINE.note_id, MINE)
+    others = [a_classified_note(a_note(reference=f"BER-{number}")) for number in range(1_500)]
+    await desk.log.append(
+        CLASSIFIED.name, [Entry(str(each.note_id).encode(), encode(each)) for each in others]
+    )
+
+    async def all_there() -> bool:
+        return await desk.index.count() == len(others) + 1
+
+    await eventually(all_there)
+    expunging: list[asyncio.Task[Any]] = []
+
+    def tell(progress: Progress) -> None:
+        if progress.step is when and progress.done > 0 and not expunging:
+            expunging.append(asyncio.create_task(expunger(desk).expunge(MINE.note_id, REASON)))
+
+    done = await rebuild(desk.log, desk.index, tell=tell)
+    assert done.complete
+    assert (await expunging[0]).finished_at is not None
+    await desk.index.refresh()
+    assert await desk.index.count() == len(others)
+    assert where(desk.data, SUBJECT) == set()
+
+
 @pytest.mark.slow
 @pytest.mark.live
 async def test_words_leave_elasticsearch_by_a_forced_merge(engine: Callable[[str], str]) -> None:
@@ -266,7 +310,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         yield started
 
 
-def valise(deployment: Embedded, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def valise(deployment: Deployment, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [VALISE, *arguments],
         env=environment(deployment),
@@ -287,9 +331,9 @@ def note(**changes: str) -> dict[str, str]:
     } | changes
 
 
-async def _park(path: Path, note_id: str) -> None:
+async def _park(deployment: Deployment, note_id: str) -> None:
     """A record that classify can never read, under the note's key, and one already parked."""
-    log = SqliteLog(path)
+    log = deployment.open_log()
     nonsense = f'{{"subject": "{LETTER}"}}'.encode()
     await log.append(SUBMITTED.name, [Entry(note_id.encode(), nonsense)])
     record = Record(CLASSIFIED.name, 0, 99, note_id.encode(), nonsense, {}, 0)
@@ -307,19 +351,24 @@ def until(check: Any) -> None:
     asyncio.run(eventually(check))
 
 
-def submitted_corrected_and_parked(http: httpx.Client, data: Path) -> str:
+def submitted_corrected_and_parked(deployment: Deployment) -> str:
     """A note in every store there is, and another beside it; the id of the first."""
-    sent = http.post("/api/v1/notes", json=note())
-    assert sent.status_code == 202, sent.text
-    mine = str(sent.json()["id"])
-    other = note(reference="BER-2026-0667", subject="Une autre note", body="Les retraites.")
-    assert http.post("/api/v1/notes", json=other).status_code == 202
-    until(lambda: found(http, SUBJECT) == 1 and found(http, "retraites") == 2)
-    tags = {"themes": ["sante"], "countries": ["AT"], "comment": f"Voir {COMMENT}"}
-    assert http.post(f"/api/v1/notes/{mine}/corrections", json=tags).status_code == 202
-    asyncio.run(_park(data / "log.sqlite3", mine))
-    until(lambda: len(letters(http, mine)) == 2)
-    until(lambda: http.get("/api/v1/search?theme=sante").json()["total"] == 1)
+    http = client_of(deployment.key, deployment.search)
+    with http, client_of(deployment.key, deployment.ingest) as posts:
+        page = f"<p>Les retraites.</p><p hidden>{FILE}</p>"
+        metadata = (None, json.dumps(note()), "application/json")
+        files = {"file": ("note.html", page), "metadata": metadata}
+        sent = posts.post("/api/v1/notes", files=files)
+        assert sent.status_code == 202, sent.text
+        mine = str(sent.json()["id"])
+        other = note(reference="BER-2026-0667", subject="Une autre note", body="Les retraites.")
+        assert posts.post("/api/v1/notes", json=other).status_code == 202
+        until(lambda: found(http, SUBJECT) == 1 and found(http, "retraites") == 2)
+        tags = {"themes": ["sante"], "countries": ["AT"], "comment": f"Voir {COMMENT}"}
+        assert posts.post(f"/api/v1/notes/{mine}/corrections", json=tags).status_code == 202
+        asyncio.run(_park(deployment, mine))
+        until(lambda: len(letters(http, mine)) == 2)
+        until(lambda: http.get("/api/v1/search?theme=sante").json()["total"] == 1)
     return mine
 
 
@@ -333,9 +382,9 @@ def test_an_expunged_note_leaves_every_file_and_neither_restart_nor_replay_bring
 ) -> None:
     data = deployment.data
     with client_of(deployment.key, deployment.search) as http:
-        mine = submitted_corrected_and_parked(http, data)
-        held = where(data, SUBJECT, BODY, COMMENT, LETTER)
-        assert {entry.rpartition(" ")[2] for entry in held} == {SUBJECT, BODY, COMMENT, LETTER}
+        mine = submitted_corrected_and_parked(deployment)
+        held = where(data, *WORDS)
+        assert {entry.rpartition(" ")[2] for entry in held} == set(WORDS)
         assert {entry.partition("/")[0] for entry in held if "index" in entry} == {"index"}
         order = ("expunge", f"berlin/{REFERENCE}", "--reason", REASON)
         assert valise(deployment, *order).returncode == 1  # nobody confirms
@@ -363,3 +412,120 @@ def test_an_expunged_note_leaves_every_file_and_neither_restart_nor_replay_bring
         assert (accepted.status_code, accepted.json()["id"]) == (202, mine)
         trace = f"/api/v1/notes/{mine}/trace"
         until(lambda: http.get(trace).json()["state"] == "indexed")
+
+
+QUICK = {
+    "min.compaction.lag.ms": "0",
+    "min.cleanable.dirty.ratio": "0.0",
+    "segment.ms": "500",
+    "file.delete.delay.ms": "0",
+    "delete.retention.ms": "60000",
+}
+"""Of topics that are compacted in seconds, not after a week."""
+
+
+async def quick_topics(env: dict[str, str]) -> None:
+    """The deployment's topics, of one partition each, those that are compacted QUICK."""
+    settings = Settings.from_env(env)
+    admin = AIOKafkaAdminClient(**kafka_settings.connection(settings))
+    await admin.start()
+    try:
+        topics = [kafka_settings.new_topic(each, settings) for each in ALL]
+        for topic, made in zip(ALL, topics, strict=True):
+            made.topic_configs.update(QUICK if topic.compacted else {})
+        await admin.create_topics(topics)
+    finally:
+        await admin.close()
+
+
+def in_the_registry(url: str) -> set[str]:
+    """The tables in which one of the words stands, in text or in bytes, and the words."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return {
+            f"{table}: {word}"
+            for table in metadata.tables
+            for word in WORDS
+            if connection.scalar(
+                sa.text(
+                    f"SELECT count(*) FROM {table} WHERE {table}::text LIKE :text "
+                    f"OR {table}::text LIKE :bytes"
+                ),
+                {"text": f"%{word}%", "bytes": f"%{word.encode().hex()}%"},
+            )
+        }
+
+
+class Files:
+    """Where the engines keep what is this deployment's."""
+
+    def __init__(self, engines: Path, deployment: Distributed) -> None:
+        self._run = engines / "run"
+        self._env = deployment.env
+
+    def of_kafka(self) -> set[str]:
+        """The topics in whose files one of the words stands."""
+        prefix = self._env["VALISE_TOPIC_PREFIX"]
+        folders = (self._run / "kafka" / "data").glob(f"{prefix}*")
+        return {
+            folder.name.removeprefix(prefix).rpartition("-")[0]
+            for folder in folders
+            if where(folder, *WORDS)
+        }
+
+    def of_elasticsearch(self) -> set[str]:
+        """The files and the words of the index."""
+        with Elasticsearch(self._env["VALISE_ELASTICSEARCH"]) as client:
+            found = client.indices.get(index=f"{self._env['VALISE_INDEX']}*")
+            folders = [each["settings"]["index"]["uuid"] for each in found.values()]
+        data = self._run / "elasticsearch" / "data" / "indices"
+        return {each for folder in folders for each in where(data / folder, *WORDS)}
+
+
+@pytest.mark.slow
+@pytest.mark.live
+def test_an_expunged_note_leaves_the_engines_and_the_log_once_that_is_compacted(
+    tmp_path: Path, engine: Callable[[str], str]
+) -> None:
+    addresses = {f"VALISE_{name}": engine(name) for name in LIVE}
+    kept = os.environ.get("VALISE_TEST_ENGINES")
+    if not kept:
+        pytest.skip("VALISE_TEST_ENGINES does not say where the engines' files are")
+    more = {"VALISE_ORIGINALS": str(tmp_path / "originals"), "VALISE_PARTITIONS": "1"}
+    deployment = Distributed(tmp_path, f"expunge-{uuid4().hex[:8]}", addresses, more)
+    asyncio.run(quick_topics(deployment.env))
+    files = Files(Path(kept), deployment)
+    with running(deployment), client_of(deployment.key, deployment.search) as http:
+        mine = submitted_corrected_and_parked(deployment)
+        originals = tmp_path / "originals"
+        assert files.of_kafka() == {each.name for each in ALL}
+        assert files.of_elasticsearch()
+        assert len(in_the_registry(deployment.registry_url)) >= len(WORDS) - 1
+        assert where(originals, FILE)
+
+        done = valise(deployment, "expunge", mine, "--reason", REASON, "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert found(http, SUBJECT) + found(http, BODY) == 0
+        assert found(http, "retraites") == 1
+        assert http.get(f"/api/v1/notes/{mine}/trace").status_code == 404
+        assert letters(http, mine) == []
+        assert in_the_registry(deployment.registry_url) == set()
+        assert files.of_elasticsearch() == set()
+        assert where(originals, *WORDS) == set()
+
+        async def compacted() -> bool:
+            # The segment that is written to is never compacted: what comes next begins another.
+            await another(deployment)
+            return files.of_kafka().isdisjoint({SUBMITTED.name, CLASSIFIED.name})
+
+        until(compacted)
+        # As docs/operations.md says: letters are kept a year, and no null value removes them.
+        assert files.of_kafka() == {each.name for each in ALL if not each.compacted}
+
+
+async def another(deployment: Deployment) -> None:
+    """One more record on the topics of notes: a null value of a note that never was."""
+    log = deployment.open_log()
+    for topic in (SUBMITTED, CLASSIFIED):
+        await log.append(topic.name, [Entry(str(uuid4()).encode(), None)])
+    await log.stop()

@@ -1,24 +1,31 @@
 """Both deployments as real processes that a test can start, kill and start again."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 import httpx
 import pytest
+from elasticsearch import Elasticsearch
 
 from services.runtime.access import key_file
 from services.runtime.access.first import make_key
 from services.runtime.access.key_file import read_key
+from services.runtime.log import Log
+from services.runtime.log.kafka import KafkaLog
+from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
+from services.runtime.settings import Settings
 from tests.runtime.registry_kit import own_schema
 
 VALISE = Path(sys.executable).parent / "valise"
@@ -129,6 +136,27 @@ class Embedded:
     def search(self) -> str:
         return self.server.url
 
+    @property
+    def registry_url(self) -> str:
+        return f"sqlite:///{self.data / 'registry.sqlite3'}"
+
+    def open_log(self) -> Log:
+        """The log itself, beside the server."""
+        return SqliteLog(self.data / "log.sqlite3")
+
+    def kill_ingest(self) -> None:
+        """kill -9 the server itself: ingest, search and indexing at once."""
+        self.server.kill()
+        self.start()
+
+    kill_search = kill_ingest
+
+    def lose_index(self) -> None:
+        """The server ends, somebody deletes its index, it starts again."""
+        self.server.terminate()
+        shutil.rmtree(self.data / "index")
+        self.start()
+
     def kill_classify(self) -> None:
         """kill -9 the classify process; the server starts another by itself."""
         end = time.monotonic() + START_SECONDS
@@ -142,11 +170,6 @@ class Embedded:
             time.sleep(0.05)  # the one killed before has not been replaced yet
         raise AssertionError("there was no classify process to kill")
 
-    def kill_search(self) -> None:
-        """kill -9 the server itself: ingest, search and indexing at once."""
-        self.server.kill()
-        self.start()
-
     def logs(self) -> str:
         return self.server.log.read_text()
 
@@ -158,14 +181,22 @@ class Embedded:
 class Distributed:
     """The three services, each a process of its own, on real engines."""
 
-    def __init__(self, folder: Path, name: str, engines: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        engines: Mapping[str, str],
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._schema = own_schema(engines["VALISE_DATABASE"])
-        env = engines | {
+        env = {
+            **engines,
             "VALISE_DATABASE": self._schema.__enter__(),
             "VALISE_INDEX": f"valise-{name}",
             "VALISE_TOPIC_PREFIX": f"{name}.",
             "VALISE_PARTITIONS": "3",
             "VALISE_SESSION_TIMEOUT_MS": "6000",
+            **settings,
         }
         self.env = env
         self._key = folder / "admin.key"
@@ -202,13 +233,36 @@ class Distributed:
     def search(self) -> str:
         return self.services["search"].url
 
+    @property
+    def registry_url(self) -> str:
+        return self.env["VALISE_DATABASE"]
+
+    def open_log(self) -> Log:
+        """The log itself, beside the services; in a running loop."""
+        return KafkaLog(Settings.from_env(self.env))
+
+    def kill_ingest(self) -> None:
+        self._kill("ingest")
+
     def kill_classify(self) -> None:
-        self.services["classify"].kill()
-        self.services["classify"].start()
+        self._kill("classify")
 
     def kill_search(self) -> None:
-        self.services["search"].kill()
-        self.services["search"].start()
+        self._kill("search")
+
+    def _kill(self, service: str) -> None:
+        self.services[service].kill()
+        self.services[service].start()
+
+    def lose_index(self) -> None:
+        """Search ends, somebody deletes its indexes, it starts again."""
+        search = self.services["search"]
+        search.terminate()
+        with Elasticsearch(self.env["VALISE_ELASTICSEARCH"]) as client:
+            for name in client.indices.get(index=f"{self.env['VALISE_INDEX']}*"):
+                client.indices.delete(index=name)
+        search.start()
+        search.wait_ready()
 
     def logs(self) -> str:
         return "\n".join(

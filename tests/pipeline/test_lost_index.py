@@ -1,14 +1,11 @@
 """The log wins: an index that is lost is filled again, without anybody doing anything."""
 
-import asyncio
-import shutil
 from pathlib import Path
 
 import pytest
-from elasticsearch import AsyncElasticsearch
 
 from tests.pipeline.corpus import SAMPLES, samples
-from tests.pipeline.deployments import Deployment, Embedded, deployment_of, running
+from tests.pipeline.deployments import Deployment, deployment_of, running
 from tests.pipeline.test_journey import valise
 from tests.pipeline.test_kills import every_hit, total, wait_until
 
@@ -22,16 +19,7 @@ def test_a_lost_index_is_filled_again_from_the_log(
         assert valise(deployment, "submit", str(SAMPLES)).returncode == 0
         wait_until(lambda: total(deployment) == len(samples()), 60)
         before = tags(deployment)
-        if isinstance(deployment, Embedded):
-            deployment.server.terminate()
-            shutil.rmtree(deployment.data / "index")
-            deployment.start()
-        else:
-            search = deployment.services["search"]
-            search.terminate()
-            asyncio.run(delete_indexes(deployment.env))
-            search.start()
-            search.wait_ready()
+        deployment.lose_index()
         wait_until(lambda: total(deployment) == len(samples()), 60)
         assert tags(deployment) == before
 
@@ -41,9 +29,3 @@ def tags(deployment: Deployment) -> dict[str, object]:
         hit["id"]: (hit["themes"], hit["countries"], hit["received_at"], hit["revision"])
         for hit in every_hit(deployment)
     }
-
-
-async def delete_indexes(env: dict[str, str]) -> None:
-    async with AsyncElasticsearch(env["VALISE_ELASTICSEARCH"]) as client:
-        for name in await client.indices.get(index=f"{env['VALISE_INDEX']}*"):
-            await client.indices.delete(index=name)

@@ -13,10 +13,7 @@ import pytest
 from schemas.events import ClassifiedNote, encode
 from schemas.topics import ALL, CLASSIFIED
 from services.cli.rebuild import PATH, as_text
-from services.runtime.log import Entry, Log
-from services.runtime.log.kafka import KafkaLog
-from services.runtime.log.sqlite import SqliteLog
-from services.runtime.settings import Settings
+from services.runtime.log import Entry
 from tests.builders import a_classified_note, a_note
 from tests.pipeline.deployments import Deployment, Embedded, deployment_of, running
 from tests.pipeline.test_journey import valise
@@ -37,11 +34,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
 
 
 async def fill(deployment: Deployment) -> None:
-    log: Log
-    if isinstance(deployment, Embedded):
-        log = SqliteLog(deployment.data / "log.sqlite3")
-    else:
-        log = KafkaLog(Settings.from_env(deployment.env))
+    log = deployment.open_log()
     await log.provision(ALL)
     events = [event(number) for number in range(NOTES)]
     for at in range(0, NOTES, 200):

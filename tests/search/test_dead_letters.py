@@ -3,6 +3,7 @@
 import base64
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from schemas.topics import CLASSIFIED, SUBMITTED
 from services.runtime.dead_letters import LETTER
 from services.runtime.log import Entry
 from services.runtime.registry import Key
+from services.runtime.registry.rows import UNHEARD
 from services.search import last_word
 from services.search.dead_letters import HINTS, OTHERWISE, hint
 from tests.builders import a_note, an_event
@@ -211,6 +213,25 @@ async def test_a_state_that_came_while_a_letter_was_replayed_is_written_behind_i
     await last_word.settle(desk.log, desk.registry, other.note_id, Key(other.note_id, 1))
     with pytest.raises(KeyError):
         await desk.last(SUBMITTED.name, other.note_id)
+
+
+async def test_a_letter_that_was_lost_on_its_way_is_parked_again_and_replayed_with_the_others(
+    desk: Desk,
+) -> None:
+    number = await parked(desk)
+    # Killed between counting the replay and writing it.
+    desk.registry.mark_replayed(number, datetime.now(UTC))
+    assert (await desk.get(f"/dead-letters/{number}"))["state"] == "replayed"
+    assert (await desk.post("/dead-letters/replay")).json()["replayed"] == 0
+    desk.registry.mark_replayed(number, datetime.now(UTC) - UNHEARD - timedelta(seconds=1))
+    assert (await desk.get(f"/dead-letters/{number}"))["state"] == "parked"
+    assert (await desk.post("/dead-letters/replay")).json()["replayed"] == 1
+
+    async def settled() -> bool:
+        return bool((await desk.get(f"/dead-letters/{number}"))["state"] == "settled")
+
+    await eventually(settled)
+    assert (await desk.post("/dead-letters/replay")).json()["replayed"] == 0
 
 
 async def test_a_letter_whose_replay_cannot_be_written_stays_parked(desk: Desk) -> None:

@@ -104,6 +104,17 @@ async def test_a_withdrawn_note_shows_none_until_it_is_reinstated(empty_site: Si
     ]
 
 
+async def test_a_reinstatement_is_called_so_though_its_withdrawal_is_on_the_next_page(
+    empty_site: Site,
+) -> None:
+    begin(empty_site)
+    empty_site.registry.begin_revision(withdrawal())
+    for number in range(PAGE):
+        rectify(empty_site, body=f"{BODY} {number}")
+    shown = await page(empty_site, ADDRESS)
+    assert shown.all("h2")[-1].text == "Révision 3 : rétablissement"
+
+
 async def test_people_see_what_was_added_and_taken_out(empty_site: Site) -> None:
     begin(empty_site)
     event = rectify(empty_site, body=BODY, date="2026-03-05", addressees=("DGT",))

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from tools.soak import faults
+from tools.soak import faults, lives, rebuilt
 from tools.soak.faults import Course, Seen, engines
 from tools.soak.table import written
 
@@ -39,6 +39,10 @@ ROWS: dict[str, Callable[[Course], Seen]] = {
     "bulks": faults.refused_bulks,
     "rebalance": faults.rebalance,
     "embedded": faults.kill_embedded,
+    "rebuild": rebuilt.rebuild,
+    "lives-parts": lives.on_the_parts,
+    "lives-embedded": lives.on_embedded,
+    "lives-distributed": lives.on_distributed,
 }
 
 
@@ -50,6 +54,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--notes", type=int, default=2_000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--rebuilt", type=int, default=20_000, help="notes of the rebuild")
+    parser.add_argument("--lives", type=int, default=20, help="of notes, on each deployment")
     parser.add_argument("--dir", type=Path, help="engines that run already, in this folder")
     given = parser.parse_args()
     chosen = given.only.split(",") if given.only else list(ROWS)
@@ -67,6 +73,8 @@ def main() -> int:
             addresses=engines.start(directory),
             notes=given.notes,
             kills=given.kills,
+            rebuilt=given.rebuilt,
+            lives=given.lives,
             **({"long_outage": SHORT_SECONDS} if given.short else {}),
         )
         for name in chosen:

@@ -6,7 +6,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.pipeline.corpus import many
 from tests.pipeline.deployments import Deployment, Distributed, Embedded, Process, running
 from tools.soak.gateway import refusing
-from tools.soak.traffic import Traffic, judge, loud, redone
+from tools.soak.traffic import Expected, Traffic, judge, loud, redone
 
 sys.path.insert(0, str(ROOT / "tools" / "engines"))
 
@@ -47,6 +47,8 @@ class Course:
     notes: int = 2_000
     kills: int = 20
     long_outage: float = 300.0
+    rebuilt: int = 20_000
+    lives: int = 20
 
 
 @dataclass
@@ -85,9 +87,17 @@ def embedded() -> Iterator[Embedded]:
             yield made
 
 
-def conclude(seen: Seen, deployment: Deployment, traffic: Traffic, *, kept: bool = True) -> Seen:
-    """Fill in what became of the notes; kept only where the answers were in time too."""
-    verdict = judge(deployment, traffic.accepted)
+def conclude(
+    seen: Seen,
+    deployment: Deployment,
+    traffic: Traffic,
+    *,
+    kept: bool = True,
+    also: Mapping[str, Expected] | None = None,
+) -> Seen:
+    """Fill in what became of the notes, and of those that were there `also`; kept only where the
+    answers were in time too."""
+    verdict = judge(deployment, traffic.accepted, also)
     seen.accepted, seen.lost, seen.doubled = verdict.accepted, verdict.lost, verdict.doubled
     seen.different, seen.parked = verdict.different, verdict.parked
     logs = deployment.logs()

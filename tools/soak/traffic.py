@@ -8,16 +8,17 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from sqlalchemy import create_engine, text
 
+from schemas.classification import Classification
 from schemas.note import Note
 from services.classify.classifier import classify
-from tests.pipeline.deployments import Deployment, Embedded, client_of
+from tests.pipeline.deployments import Deployment, client_of
 from tests.pipeline.test_kills import as_shown, every_hit, total, wait_until
 
 SENDERS = 4
@@ -90,15 +91,16 @@ class Traffic:
         self._done.set()
         self._reader.join()
 
-    def finish(self, *, all_notes: bool = False) -> None:
-        """End the sending (once `all_notes` are sent, if so wanted); wait until all is found."""
+    def finish(self, *, all_notes: bool = False, also: int = 0) -> None:
+        """End the sending (once `all_notes` are sent, if so wanted); wait until all is found, and
+        so many that were there `also`."""
         if not all_notes:
             self._ending.set()
         for thread in self._senders:
             thread.join()
         if self.failures:
             raise AssertionError(self.failures[0])
-        wait_until(lambda: self.found >= len(self.accepted), ARRIVE_SECONDS)
+        wait_until(lambda: self.found >= len(self.accepted) + also, ARRIVE_SECONDS)
 
     def _taken(self) -> dict[str, Any] | None:
         with self._lock:
@@ -198,23 +200,38 @@ class Verdict:
         return not (self.lost or self.doubled or self.different or self.parked)
 
 
-def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdict:
-    """Compare what search lists, page by page, with what ingest accepted."""
-    wait_until(lambda: total(deployment) >= len(accepted))
+Expected = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+"""Themes and countries as a hit of a note shows them."""
+
+
+def shown_as(found: Classification) -> Expected:
+    """What a hit shows of these tags."""
+    tags = found.model_dump(mode="json")
+    return as_shown(tags["themes"]), as_shown(tags["countries"])
+
+
+def judge(
+    deployment: Deployment,
+    accepted: Mapping[str, dict[str, Any]],
+    also: Mapping[str, Expected] | None = None,
+) -> Verdict:
+    """Compare what search lists, page by page, with what ingest accepted, and with what was there
+    `also`."""
+    there = also or {}
+    known = accepted.keys() | there.keys()
+    wait_until(lambda: total(deployment) >= len(known))
     hits = list(every_hit(deployment))
     times = Counter(hit["id"] for hit in hits)
     different = 0
     for hit in hits:
-        note = accepted.get(hit["id"])
-        clean = classify(Note.model_validate(note)).model_dump(mode="json") if note else {}
-        different += (hit["revision"], hit["themes"], hit["countries"]) != (
-            1,
-            as_shown(clean.get("themes", ())),
-            as_shown(clean.get("countries", ())),
-        )
+        expected = there.get(hit["id"])
+        if expected is None and (note := accepted.get(hit["id"])):
+            expected = shown_as(classify(Note.model_validate(note)))
+        shown = hit["themes"], hit["countries"]
+        different += hit["revision"] != 1 or shown != expected
     return Verdict(
-        accepted=len(accepted),
-        lost=len(accepted.keys() - times.keys()),
+        accepted=len(known),
+        lost=len(known - times.keys()),
         doubled=sum(count - 1 for count in times.values()),
         different=different,
         parked=parked(deployment),
@@ -223,11 +240,7 @@ def judge(deployment: Deployment, accepted: dict[str, dict[str, Any]]) -> Verdic
 
 def parked(deployment: Deployment) -> int:
     """Dead letters in the registry."""
-    if isinstance(deployment, Embedded):
-        url = f"sqlite:///{deployment.data / 'registry.sqlite3'}"
-    else:
-        url = deployment.env["VALISE_DATABASE"]
-    engine = create_engine(url)
+    engine = create_engine(deployment.registry_url)
     try:
         with engine.connect() as connection:
             return int(connection.execute(text("SELECT count(*) FROM dead_letters")).scalar_one())

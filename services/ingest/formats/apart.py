@@ -21,7 +21,7 @@ import services
 from schemas.marks import Marks
 from schemas.vocabulary import Marking
 from services.ingest.formats.documents import complete, extract, harmless
-from services.ingest.formats.frames import HEAD, frame
+from services.ingest.formats.frames import HEAD, head
 from services.ingest.formats.model import MAX_FILE_BYTES, Document, Unreadable
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ FILE_SECONDS = 180.0
 """For one file with all its documents: an archive of several hundred notes."""
 AT_ONCE = 2
 """Processes at a time, each with its memory; other files wait for their turn."""
+PIECE_BYTES = 1024 * 1024
 MOST_DEATHS = 3
 """Of one file's processes, after which the rest of it is not read."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -98,7 +99,7 @@ async def _read_on(
         "seconds": int(FILE_SECONDS),
     }
     process = await _started()
-    sending = asyncio.create_task(_send(process, frame(request, data)))
+    sending = asyncio.create_task(_send(process, head(request, len(data)), data))
     reading: str | None = None
     try:
         while True:
@@ -141,10 +142,15 @@ async def _started() -> Process:
     )
 
 
-async def _send(process: Process, message: bytes) -> None:
+async def _send(process: Process, begin: bytes, data: bytes) -> None:
     if process.stdin is not None:
         with suppress(ConnectionError):  # it died: the reading side tells
-            process.stdin.write(message)
+            process.stdin.write(begin)
+            whole = memoryview(data)
+            for at in range(0, len(data), PIECE_BYTES):
+                # Piece by piece: what the pipe does not take at once is kept in a copy.
+                process.stdin.write(whole[at : at + PIECE_BYTES])
+                await process.stdin.drain()
             await process.stdin.drain()
             process.stdin.close()
 

@@ -12,7 +12,12 @@ HEAD = struct.Struct(">QQ")
 """Lengths of the JSON and of the bytes behind it."""
 
 
+def head(said: dict[str, Any], size: int) -> bytes:
+    """A message as bytes, up to where its `size` bytes of data begin."""
+    text = json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
+    return HEAD.pack(len(text), size) + text
+
+
 def frame(said: dict[str, Any], data: bytes = b"") -> bytes:
     """A message as bytes."""
-    text = json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
-    return HEAD.pack(len(text), len(data)) + text + data
+    return head(said, len(data)) + data

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from schemas.answers import State
 from schemas.events import MAX_CORRECTION, MAX_REVISION, Kind
-from services.runtime.registry.rows import DeadLetterRow, LetterFilter, LetterRow, ParkedRow
+from services.runtime.registry.rows import (
+    ON_THE_WAY,
+    UNHEARD,
+    DeadLetterRow,
+    LetterFilter,
+    LetterRow,
+    ParkedRow,
+)
 from services.runtime.registry.tables import dead_letters, revisions
 
 
@@ -95,7 +102,7 @@ def page(
 ) -> list[LetterRow]:
     """Dead letters without their bytes: newest first, or oldest first where `after` is given.
 
-    `standing`: only those that were not replayed, or came back.
+    `standing`: only those that were not replayed, came back, or were lost on their way.
     """
     letters = dead_letters.c
     query = (
@@ -118,7 +125,7 @@ def page(
     for condition in _conditions(wanted):
         query = query.where(condition)
     if standing:
-        query = query.where(letters.returns >= letters.replays)
+        query = query.where(sa.or_(letters.returns >= letters.replays, _lost(datetime.now(UTC))))
     if before is not None:
         query = query.where(letters.id < before)
     if after is not None:
@@ -167,6 +174,11 @@ def came_back(connection: sa.Connection, number: int) -> None:
         .where(dead_letters.c.id == number)
         .values(returns=dead_letters.c.replays)
     )
+
+
+def _lost(now: datetime) -> sa.ColumnElement[bool]:
+    """Replayed, and not heard of for long, as `LetterRow.lost` says."""
+    return sa.and_(dead_letters.c.replayed_at < now - UNHEARD, revisions.c.state.in_(ON_THE_WAY))
 
 
 _SHORT = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -272,6 +272,14 @@ class ParkedRow(DeadLetterRow):
     returns: int = 0
 
 
+UNHEARD = timedelta(minutes=10)
+"""After a replay of which nothing is heard for so long, its letter counts as parked again: whoever
+replayed it may have been killed before it was written. To replay one twice does no harm."""
+
+ON_THE_WAY = (State.PENDING, State.RECEIVED, State.PARKED)
+"""The states of a revision that has not reached the index."""
+
+
 @dataclass(frozen=True, slots=True)
 class LetterRow:
     """A dead letter without its bytes, of which there are `size` (None: a null value).
@@ -291,6 +299,11 @@ class LetterRow:
     replayed_at: datetime | None
     size: int | None
     note_state: State | None
+
+    def lost(self, now: datetime) -> bool:
+        """Whether its replay seems never to have been written, or to wait for an engine."""
+        replayed = self.replayed_at
+        return replayed is not None and replayed < now - UNHEARD and self.note_state in ON_THE_WAY
 
 
 @dataclass(frozen=True, slots=True)

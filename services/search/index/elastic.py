@@ -47,6 +47,8 @@ SNAPSHOT_SECONDS = 0.5
 are alive for ten minutes, however many readers search."""
 
 _KEEP_ALIVE = f"{CURSOR_MINUTES}m"
+LENT_SECONDS = CURSOR_MINUTES * 60 * 2
+"""How long a point in time is remembered: one that is read page by page lives on with each page."""
 _BAD_REQUEST = 400
 _HEALTHY = ("green", "yellow")
 
@@ -71,6 +73,8 @@ class ElasticIndex:
             retry_on_timeout=False,
         )
         self._snapshot: tuple[str, float] | None = None
+        self._lent: list[tuple[str, float]] = []
+        """Points in time that were opened, and when: each keeps the files that it sees."""
         self._snapshot_lock = asyncio.Lock()
         self._generation = ""
 
@@ -112,9 +116,14 @@ class ElasticIndex:
             await delete_all(self._client, self._names.write, note_ids)
 
     async def purge(self) -> None:
-        """Merge removed documents away; half a minute at least."""
+        """Merge removed documents away; half a minute at least. Cursors by relevance that this
+        process gave out expire."""
         async with translated():
             await purge(self._client.options(request_timeout=PURGE_SECONDS), self._names.write)
+            async with self._snapshot_lock:
+                lent, self._lent, self._snapshot = self._lent, [], None
+            for snapshot, _ in lent:
+                await self._client.options(ignore_status=404).close_point_in_time(id=snapshot)
 
     async def refresh(self) -> None:
         """Let searches see everything applied so far."""
@@ -258,6 +267,8 @@ class ElasticIndex:
                     index=self._names.read, keep_alive=_KEEP_ALIVE
                 )
                 self._snapshot = (answer["id"], now)
+                lent = (each for each in self._lent if now - each[1] < LENT_SECONDS)
+                self._lent = [*lent, self._snapshot]
             return self._snapshot[0]
 
 

@@ -40,6 +40,8 @@ async def purge(client: AsyncElasticsearch, index: str) -> None:
             shards = await _shards(client, index)
         await client.indices.flush(index=index)
         await client.indices.forcemerge(index=index, only_expunge_deletes=True)
+        # Searches let go of the segments that were merged.
+        await client.indices.refresh(index=index)
     finally:
         await client.indices.put_settings(index=index, settings=dict.fromkeys(_SETTINGS))
 
