@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -41,11 +42,11 @@ TYPICAL_SOURCE = 400
 less, by the square root of their number."""
 LEAST_TEXTS = 3
 """Texts in which a term must stand."""
-MOST_TERMS = 12_000
-"""Terms kept, those with the largest weights: a file that can be read, and half a megabyte."""
-OWN_SCALE = 0.5
+MOST_TERMS = 20_000
+"""Terms kept, those with the largest weights: a file that can be read, and under a megabyte."""
+OWN_SCALE = 0.2
 """Of the lexicon's features of a theme for that theme, beside the words' vectors of length 1."""
-OTHERS_SCALE = 0.1
+OTHERS_SCALE = 0.04
 """Of the other themes' features: they tell something (a text on medicines is seldom on wages), but
 a source that leaves neighbours open would have them speak for each other."""
 INVERSE_PENALTY = 8.0
@@ -62,7 +63,7 @@ class Example:
 
     record: Record
     weight: float
-    counts: Mapping[str, float]
+    counts: Mapping[str, int]
     dense: Sequence[float]
 
 
@@ -298,6 +299,7 @@ def _logit(probability: float) -> float:
     return math.log(inside / (1 - inside))
 
 
+@cache
 def _words() -> frozenset[str]:
     return lexicon().words
 

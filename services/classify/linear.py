@@ -1,13 +1,15 @@
 """The learnt part of the theme classifier: one logistic model per theme over terms and words.
 
-What it weighs: the points that the lexicon's terms got (by theme and by sub-theme), and the other
-words of the text, cut to their stems, one by one and in pairs. The weights, learnt by `python -m
-evaluation.training`, are in `data/themes_model.txt`, whose head says from what. The mapping of its
-output to a probability (`calibration`) was fitted on texts that the weights had not seen.
+What it weighs: the points that the lexicon's terms got (by theme and by sub-theme), and the words
+of the text, cut to their stems, one by one and in pairs. Words that stand in terms of the lexicon
+are marked, and weighed by themselves. The weights, learnt by `python -m evaluation.training`, are
+in `data/themes_model.txt`, whose head says from what. The mapping of its output to a probability
+(`calibration`) was fitted on texts that the weights had not seen.
 """
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -20,6 +22,8 @@ FILE = "data/themes_model.txt"
 TITLE_FACTOR = 2
 """A word of the title counts as often, and once more as a word of a title."""
 TITLE = "T:"
+LEXICAL = "L:"
+"""The mark of a word that stands in a term of the lexicon, and of a pair that holds one."""
 STEM = 7
 """Letters of a stem: what is left of families (retraite, retraité) without a table of endings.
 Between 5 and 9 nothing changes."""
@@ -30,8 +34,9 @@ LONGEST = STEM + 3
 FARTHEST = 5
 """Words from the first to the last of a pair that is shown as evidence, little words included."""
 CLUE = 1.5
-"""What learnt words must add, in logits, for a theme that no term of the lexicon speaks for: its
-neighbours' terms alone make no theme (health insurance is no health, unless care is spoken of)."""
+"""What learnt words beyond the lexicon must add, in logits, for a theme that no term of the lexicon
+speaks for: its neighbours' terms alone make no theme (health insurance is no health, unless care is
+spoken of)."""
 
 _STOP = frozenset(
     {
@@ -93,17 +98,20 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The words of a text that stand in terms of the lexicon, by their number."""
+    """The words of a text that stand in terms of the lexicon, by their number: whether the term
+    says something, or hides them (neutral.txt).
+    """
 
-    subject: frozenset[int]
-    body: frozenset[int]
+    subject: Mapping[int, bool]
+    body: Mapping[int, bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """What the model makes of one text: per theme, the probability and the words that speak for it.
 
-    `words`: stems with what they add, the strongest first.
+    `words`: stems beyond the lexicon with what they add, the strongest first. Those of the lexicon
+    add to the probability too; what speaks for a theme there are its terms.
     """
 
     probability: dict[str, float]
@@ -116,21 +124,19 @@ def dense_names() -> tuple[str, ...]:
     return (*own, *subthemes())
 
 
-def counted(subject: Folded, body: Folded, known: Known) -> dict[str, float]:
+def counted(subject: Folded, body: Folded, known: Known) -> Counter[str]:
     """How often each stem and each pair of stems stands in a text; those of the title again, by
-    themselves. What the lexicon knows is left to it.
+    themselves. Words that the lexicon hides are not counted.
     """
-    counts: dict[str, float] = {}
+    counts: Counter[str] = Counter()
     for term, _, _ in _terms(subject.words, known.subject):
-        counts[term] = counts.get(term, 0.0) + TITLE_FACTOR
-        marked = TITLE + term
-        counts[marked] = counts.get(marked, 0.0) + 1
-    for term, _, _ in _terms(body.words, known.body):
-        counts[term] = counts.get(term, 0.0) + 1
+        counts[term] += TITLE_FACTOR
+        counts[TITLE + term] += 1
+    counts.update(term for term, _, _ in _terms(body.words, known.body))
     return counts
 
 
-def weighed(counts: Mapping[str, float], dense: Features, model: "Model | None" = None) -> Weighed:
+def weighed(counts: Mapping[str, int], dense: Features, model: "Model | None" = None) -> Weighed:
     """The model's verdict on a text with these counts and dense features."""
     used = model or learnt()
     known = [
@@ -147,7 +153,9 @@ def weighed(counts: Mapping[str, float], dense: Features, model: "Model | None" 
         total += sum(w * x for w, x in zip(used.dense[at], dense, strict=True) if x)
         slope, offset = used.calibration[at]
         probability[theme] = 1 / (1 + math.exp(-max(-50.0, min(50.0, slope * total + offset))))
-        words[theme] = sorted((add for add in adds if add[1] > 0), key=lambda add: -add[1])
+        words[theme] = sorted(
+            (add for add in adds if add[1] > 0 and not _lexical(add[0])), key=lambda add: -add[1]
+        )
     return Weighed(probability, words)
 
 
@@ -156,7 +164,7 @@ def speak(words: Sequence[tuple[str, float]]) -> bool:
     return sum(add for _, add in words) >= CLUE
 
 
-def places(term: str, text: Folded, known: Container[int]) -> Iterator[tuple[int, int]]:
+def places(term: str, text: Folded, known: Mapping[int, bool]) -> Iterator[tuple[int, int]]:
     """Where a stem or pair of stems stands in a text: first and last word of each occurrence."""
     wanted = term.removeprefix(TITLE)
     return (
@@ -220,23 +228,29 @@ def body_beyond(subject: Folded, body: Folded) -> Folded:
     return EMPTY if body.words == subject.words else body
 
 
-def _terms(words: Sequence[str], known: Container[int]) -> Iterator[tuple[str, int, int]]:
+def _lexical(term: str) -> bool:
+    return term.removeprefix(TITLE).startswith(LEXICAL)
+
+
+def _terms(words: Sequence[str], known: Mapping[int, bool]) -> Iterator[tuple[str, int, int]]:
     """Stems and pairs of neighbours, with their first and last word. Nothing reaches across a sign,
-    a figure or what the lexicon knows.
+    a figure or what the lexicon hides.
     """
-    before: tuple[str, int] | None = None
+    before: tuple[str, int, bool] | None = None
     for at, word in enumerate(words):
-        if at in known or not word.isalpha():
+        lexical = known.get(at)
+        if lexical is False or not word.isalpha():
             before = None
             continue
         # Its beginning decides, and the table of stems keeps no monsters.
         stem = _stem(word[:LONGEST])
         if stem is None:
             continue
-        yield stem, at, at
+        yield f"{LEXICAL}{stem}" if lexical else stem, at, at
         if before:
-            yield f"{before[0]} {stem}", before[1], at
-        before = stem, at
+            mark = LEXICAL if lexical or before[2] else ""
+            yield f"{mark}{before[0]} {stem}", before[1], at
+        before = stem, at, bool(lexical)
 
 
 @lru_cache(maxsize=100_000)

@@ -9,7 +9,7 @@ import json
 import sys
 from importlib.resources import files
 
-RELEASE = 3
+RELEASE = 4
 """Raise it by one with every change of lexicon, gazetteer, rules or weights that has been used."""
 
 DECIDING = (

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,7 +21,7 @@ UNIT = 100
 LENGTH_POWER = 0.75
 """How fast longer texts dilute points: between 0.5 and 1 the fit hardly changes; more than a square
 root, so that passing mentions in a report of eighty pages make no theme."""
-THRESHOLD = 0.36
+THRESHOLD = 0.38
 """A theme is given from this probability on: below one half, as the best F1 lies near half of
 itself (a missed theme costs as much as a wrong one)."""
 MODEL_PASSAGES = 3
@@ -86,7 +86,7 @@ def tally(subject: Folded, body: Folded) -> tuple[dict[str, _Tally], linear.Know
     those that mean nothing among them.
     """
     tallies = {theme: _Tally() for theme in themes()}
-    known: dict[str, set[int]] = {"subject": set(), "body": set()}
+    known: dict[str, dict[int, bool]] = {"subject": {}, "body": {}}
     fields: tuple[tuple[Literal["subject", "body"], Folded], ...] = (
         ("subject", subject),
         ("body", body),
@@ -95,12 +95,13 @@ def tally(subject: Folded, body: Folded) -> tuple[dict[str, _Tally], linear.Know
         counted: set[tuple[int, str]] = set()
         for match in lexicon().find(text):
             sense = match.term.meaning
-            known[name].update(range(match.first, match.last + 1))
-            if sense.points:
+            said = sense.points > 0
+            known[name].update(dict.fromkeys(range(match.first, match.last + 1), said))
+            if said:
                 passage = (match.first, sense.theme)
                 _count(tallies[sense.theme], name, text, match, first=passage not in counted)
                 counted.add(passage)
-    return tallies, linear.Known(frozenset(known["subject"]), frozenset(known["body"]))
+    return tallies, linear.Known(known["subject"], known["body"])
 
 
 def dense(tallies: dict[str, _Tally], body: Folded) -> list[float]:
@@ -125,7 +126,7 @@ def _learnt(
     terms: Sequence[str], subject: Folded, body: Folded, known: linear.Known
 ) -> Iterator[Found]:
     """Where the words that the model goes by first stand, as evidence lighter than any term."""
-    fields: tuple[tuple[Literal["subject", "body"], Folded, frozenset[int]], ...] = (
+    fields: tuple[tuple[Literal["subject", "body"], Folded, Mapping[int, bool]], ...] = (
         ("subject", subject, known.subject),
         ("body", body, known.body),
     )
