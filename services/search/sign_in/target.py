@@ -24,8 +24,9 @@ def checked(given: str | None) -> str:
 
 
 def sign_in_address(request: Request) -> str:
-    """The sign-in page, from which one comes back to what was asked for."""
-    target = checked(str(request.url.replace(scheme="", netloc="")))
+    """The sign-in page, from which one comes back to the page that was asked for."""
+    page = request.method in ("GET", "HEAD")
+    target = checked(str(request.url.replace(scheme="", netloc="")) if page else None)
     return SIGN_IN if target == HOME else f"{SIGN_IN}?suite={quote(target, safe='/')}"
 
 
