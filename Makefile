@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 NOTES ?= samples/notes.jsonl
 STAMP := .venv/.ready
+OIDC := tests/oidc/node_modules/.ready
 COMPOSE ?= $(shell command -v docker-compose || echo docker compose)
 
 .PHONY: help setup demo test test-live eval train lint format bench bench-full soak engines engines-stop image compose-check lock clean
@@ -19,12 +20,19 @@ $(STAMP): requirements.lock pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+# The identity provider of the tests. Where it cannot be had, they say so and are skipped.
+$(OIDC): tests/oidc/package.json
+	@if command -v npm >/dev/null; then \
+	  npm install --prefix tests/oidc --no-package-lock --no-audit --no-fund --silent && touch $@ \
+	    || echo "npm could not install the identity provider of the tests"; \
+	else echo "no npm here: no identity provider for the tests"; fi
+
 setup: $(STAMP) ## the virtual environment with everything, from the lock
 
 demo: $(STAMP) ## start the embedded deployment, submit the sample notes (NOTES=…), show what it found
 	@NOTES="$(NOTES)" DEMO_EXIT="$(DEMO_EXIT)" .venv/bin/python tools/demo.py
 
-test: $(STAMP) ## all tests; the live ones too where Java 21+, Maven and PostgreSQL are found
+test: $(STAMP) $(OIDC) ## all tests; the live ones too where Java 21+, Maven and PostgreSQL are found
 	@.venv/bin/python tools/run_tests.py
 
 test-live: $(STAMP) ## the live tests; fails where the engines cannot start
@@ -75,4 +83,4 @@ lock: ## write requirements.lock anew (needs uv on PATH)
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf tests/oidc/node_modules .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

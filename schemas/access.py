@@ -92,6 +92,33 @@ class Rights(Frozen):
         )
 
 
+class Person(Frozen):
+    """Someone whom the identity provider vouches for, in ProConnect's words.
+
+    `sub` is their lasting id there; `siret` names their establishment, `idp_id` the directory that
+    knows them. What they may do is not here: the mapping file says it.
+    """
+
+    sub: str = Field(min_length=1, max_length=190, pattern=STORABLE)
+    email: str = Field(default="", max_length=320, pattern=STORABLE)
+    given_name: str = Field(default="", max_length=200, pattern=STORABLE)
+    usual_name: str = Field(default="", max_length=200, pattern=STORABLE)
+    siret: str = Field(default="", max_length=64, pattern=STORABLE)
+    organizational_unit: str = Field(default="", max_length=500, pattern=STORABLE)
+    idp_id: str = Field(default="", max_length=200, pattern=STORABLE)
+
+    @property
+    def name(self) -> str:
+        """What pages and the journal call them, in at most 200 characters."""
+        known = f"{self.given_name} {self.usual_name}".strip()
+        return (known or self.email or self.sub)[:200]
+
+    @property
+    def id(self) -> str:
+        """Their id as a caller, in at most 200 characters."""
+        return f"person:{self.sub}"
+
+
 class KeyOrder(Frozen):
     """A key to be made. Without `expires_at` it holds until it is revoked."""
 
@@ -111,6 +138,12 @@ class KeyView(Frozen):
     revoked_at: datetime | None
     last_used_at: datetime | None
 
+    def holds(self, now: datetime) -> bool:
+        """Whether it may be used at that moment."""
+        if self.revoked_at is not None:
+            return False
+        return self.expires_at is None or now < self.expires_at
+
 
 class NewKey(KeyView):
     """A key that was just made: `key` is shown this once and kept nowhere."""
@@ -122,6 +155,13 @@ class KeyList(Frozen):
     """All keys, the newest first; revoked and expired ones too."""
 
     keys: list[KeyView]
+
+
+class SignInLink(Frozen):
+    """A link that opens the pages once, with the rights of the key that asked for it."""
+
+    url: str
+    expires_at: datetime
 
 
 class Me(Frozen):

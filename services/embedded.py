@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -24,8 +25,9 @@ from services.classify import http as classify
 from services.classify import preview
 from services.ingest import app as ingest
 from services.runtime import metrics, problems, web
-from services.runtime.access import gate, key_file
+from services.runtime.access import gate, key_file, keys
 from services.runtime.access.first import ensure_key
+from services.runtime.access.sessions import Sessions, new_ticket
 from services.runtime.child import Child
 from services.runtime.disk import Disk
 from services.runtime.errors import Misconfigured, Unavailable
@@ -39,6 +41,7 @@ from services.search import administration
 from services.search import app as search
 from services.search.index.embedded import TantivyIndex
 from services.search.rebuild_http import Rebuilds, rebuilding
+from services.search.sign_in.target import ticket_address
 
 logger = logging.getLogger("valise.embedded")
 
@@ -58,7 +61,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal. Raises Misconfigured where the data folder cannot be used."""
     sys.setswitchinterval(SWITCH_SECONDS)
     with only_process(settings.data):
-        web.serve(create(settings), listener, settings.proxies)
+        web.serve(create(settings, web.address(listener)), listener, settings.proxies)
 
 
 class only_process:  # noqa: N801  (a context manager, used as a word)
@@ -87,12 +90,17 @@ class only_process:  # noqa: N801  (a context manager, used as a word)
             self._file.close()
 
 
-def create(settings: Settings) -> FastAPI:
-    """The application of the embedded deployment, its engines opened in its lifespan."""
+def create(settings: Settings, address: str | None = None) -> FastAPI:
+    """The application of the embedded deployment, its engines opened in its lifespan.
+
+    With `address`, where it listens, it says at its start how to open the pages.
+    """
     log = SqliteLog(settings.data / "log.sqlite3")
     registry = Registry(settings.registry_url)
     index = TantivyIndex(settings.data / "index")
     disk = Disk(settings.data, settings.disk_low_bytes)
+    first_key = settings.data / key_file.NAME
+    public = settings.public_url if "public_url" in settings.model_fields_set else None
     beside = {"VALISE_DATA": str(settings.data.resolve())}
     classifier = Child("services.classify.child", beside)
     runs = classify.Runs(beside)
@@ -105,7 +113,7 @@ def create(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(registry.migrate)
-        await asyncio.to_thread(welcome, registry, settings.data / key_file.NAME)
+        await asyncio.to_thread(welcome, registry, first_key)
         await log.provision(ALL)
         await index.start()
         for worker in workers:
@@ -114,6 +122,8 @@ def create(settings: Settings) -> FastAPI:
         await classifier.start()
         try:
             async with journal, ingesting, background(compact_daily(log)), background(disk.watch()):
+                if address is not None:
+                    await asyncio.to_thread(invite, registry, first_key, public or address)
                 yield
         finally:
             previews.stop()
@@ -124,7 +134,7 @@ def create(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Valise", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
-    gate.install(app, gate.Gate(registry))
+    gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)
     limits.install(app, settings)
     headers.install(app, settings)
@@ -178,6 +188,26 @@ def welcome(registry: Registry, file: Path) -> None:
             f"{key_file.read_key(file)}\n"
         )
         sys.stdout.flush()
+
+
+def invite(registry: Registry, file: Path, address: str) -> None:
+    """Say how to open the pages: on a terminal by a link that does it, once.
+
+    Not in a file or a journal, which others may read while the link is good.
+    """
+    secret = keys.parse(key_file.read_key(file) or "")
+    row = None if secret is None or not sys.stdout.isatty() else registry.key(secret.label)
+    now = datetime.now(UTC)
+    if row is None or not row.holds(now):
+        how = f"à l'adresse {address} ; « valise login » donne un lien pour ouvrir les pages."
+    else:
+        ticket, _ = new_ticket(registry, row.view.number, now)
+        link = ticket_address(address, ticket)
+        how = (
+            f"; ses pages s'ouvrent, une seule fois et dans les dix minutes, par ce lien :\n{link}"
+        )
+    sys.stdout.write(f"Valise est en service {how}\n")
+    sys.stdout.flush()
 
 
 def trusted_hosts(settings: Settings) -> list[str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.labels import OUTCOMES
+from services.runtime.access.key_file import NAME, read_key
 
 ROOT = Path(__file__).resolve().parent.parent
 VALISE = Path(sys.executable).parent / "valise"
@@ -26,6 +27,8 @@ DATA = ROOT / ".demo"
 START_SECONDS = 60
 ARRIVE_SECONDS = 120
 PORT = 8000
+OF_OTHERS = ("VALISE_KAFKA", "VALISE_ELASTICSEARCH", "VALISE_DATABASE", "VALISE_KEY")
+"""Beginnings of settings that are another deployment's."""
 
 
 def main() -> int:
@@ -34,9 +37,9 @@ def main() -> int:
     DATA.mkdir(exist_ok=True)
     port = free_port(PORT)
     url = f"http://127.0.0.1:{port}"
-    env = {**os.environ, "VALISE_URL": url, "VALISE_PUBLIC_URL": url}
+    env = {**os.environ, "VALISE_URL": url, "VALISE_PUBLIC_URL": url, "VALISE_DATA": str(DATA)}
     for setting in list(env):
-        if setting.startswith(("VALISE_KAFKA", "VALISE_ELASTICSEARCH", "VALISE_DATABASE")):
+        if setting.startswith(OF_OTHERS):
             del env[setting]
     with (DATA / "serve.log").open("ab") as log:
         server = subprocess.Popen(
@@ -53,6 +56,7 @@ def main() -> int:
         if os.environ.get("DEMO_EXIT"):
             print(f"Données gardées dans {DATA.relative_to(ROOT)}/.")
             return 0 if complete else 1
+        open_pages(env)
         print("Ctrl-C pour arrêter ; les données restent dans .demo/.")
         server.wait()
     except KeyboardInterrupt:
@@ -139,7 +143,7 @@ def show(url: str) -> None:
             for tag in hit["themes"][:1]:
                 evidence = ", ".join(f"« {e['text']} »" for e in tag["evidence"][:3])
                 print(f"      {tag['theme']} {tag['score']:.2f} : {evidence}")
-    print("\nÀ ouvrir :")
+    print("\nÀ ouvrir, une fois connecté :")
     for label, path in (
         ("recherche", "/"),
         ("les fils", "/fils"),
@@ -150,11 +154,20 @@ def show(url: str) -> None:
         print(f"  {label:<10} {url}{path}")
 
 
+def open_pages(env: dict[str, str]) -> None:
+    """Print a link that signs a browser in, once."""
+    print("\nPour ouvrir les pages (valise login) :", flush=True)
+    subprocess.run([VALISE, "login"], env=env, check=True)
+
+
 def get(address: str) -> Any:
-    """The JSON at an address. Raises OSError where it does not answer 200."""
+    """The JSON at an address, for the administrator. Raises OSError where it is not answered."""
     # No proxy of the office stands between this machine and itself.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(address, timeout=30) as response:
+    asked = urllib.request.Request(
+        address, headers={"Authorization": f"Bearer {read_key(DATA / NAME)}"}
+    )
+    with direct.open(asked, timeout=30) as response:
         return json.load(response)
 
 

@@ -12,6 +12,7 @@ from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
@@ -66,7 +67,7 @@ def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Valise : classement", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
-    gate.install(app, gate.Gate(registry))
+    gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)
     limits.install(app, settings)
     headers.install(app, settings)

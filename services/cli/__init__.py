@@ -20,6 +20,7 @@ from services.cli import (
     expunge,
     journal,
     keys,
+    login,
     provision,
     rebuild,
     reclassify,
@@ -54,6 +55,7 @@ app.command("reclassify")(reclassify.reclassify)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
+app.command("login")(login.login)
 app.add_typer(journal.app, name="journal")
 app.command("expunge")(expunge.expunge)
 app.command("serve")(serve.serve)

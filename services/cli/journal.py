@@ -28,6 +28,8 @@ ACTIONS = {
     "withdrawn": "a retiré",
     "corrected": "a corrigé",
     "administered": "a administré",
+    "signed_in": "s'est connecté",
+    "signed_out": "s'est déconnecté",
     "refused": "accès refusé",
     "pruned": "entrées anciennes retirées",
 }

@@ -12,6 +12,7 @@ from services.ingest import correction_routes, http, language, original_routes, 
 from services.ingest.relay import relay_forever
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
@@ -86,7 +87,7 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Valise : dépôt", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
-    gate.install(app, gate.Gate(registry))
+    gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)
     limits.install(app, settings)
     headers.install(app, settings)

@@ -13,7 +13,13 @@ from services.runtime.errors import Misconfigured
 PREFIX = "VALISE_"
 MEGABYTE = 1024 * 1024
 
-SECRETS = ("database", "database_password", "kafka_password", "elasticsearch_password")
+SECRETS = (
+    "database",
+    "database_password",
+    "kafka_password",
+    "elasticsearch_password",
+    "oidc_client_secret",
+)
 """Settings that may stand in a file: VALISE_…_FILE names it, its last line break is not part."""
 
 
@@ -64,6 +70,16 @@ class Settings(BaseModel):
     caller_at_once: int = Field(default=64, ge=1)
     failures: int = Field(default=60, ge=0)
     proxies: str = ""
+    people: Path | None = None
+    session_hours: int = Field(default=12, ge=1, le=168)
+    session_idle_minutes: int = Field(default=60, ge=5, le=10_080)
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_scope: str = Field(
+        default="openid given_name usual_name email siret idp_id", pattern=r"^openid( [!-~]+)*$"
+    )
+    oidc_acr: str | None = None
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: Literal["json", "text"] | None = None
 
@@ -101,7 +117,8 @@ class Settings(BaseModel):
                 "VALISE_DATABASE is missing: the distributed deployment keeps its registry in "
                 "PostgreSQL"
             )
-        for complaint in (_kafka(settings), _elasticsearch(settings), _database(settings)):
+        for check in (_kafka, _elasticsearch, _database, _oidc):
+            complaint = check(settings)
             if complaint:
                 raise Misconfigured(complaint)
         return settings
@@ -206,4 +223,31 @@ def _database(settings: Settings) -> str | None:
             "VALISE_DATABASE_PASSWORD needs a user and no password in VALISE_DATABASE: "
             "postgresql://user@host/name"
         )
+    return None
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""This machine, as an address names it: what goes there needs no TLS."""
+
+
+def _oidc(settings: Settings) -> str | None:
+    """What does not fit together in how people sign in."""
+    given = {
+        "VALISE_OIDC_ISSUER": settings.oidc_issuer,
+        "VALISE_OIDC_CLIENT_ID": settings.oidc_client_id,
+        "VALISE_OIDC_CLIENT_SECRET": settings.oidc_client_secret,
+    }
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        return f"{missing[0]} is missing: {', '.join(given)} go together"
+    if not settings.oidc_issuer:
+        return None
+    issuer = urlsplit(settings.oidc_issuer)
+    local = issuer.hostname in LOOPBACK
+    if not issuer.netloc or (issuer.scheme != "https" and not (local and issuer.scheme == "http")):
+        return "VALISE_OIDC_ISSUER: an address that begins with https:// is needed"
+    if issuer.query or issuer.fragment or "@" in issuer.netloc:
+        return "VALISE_OIDC_ISSUER: an issuer has no user, no query and no fragment"
+    if not settings.people:
+        return "VALISE_PEOPLE is missing: without it nobody who signs in has any rights"
     return None

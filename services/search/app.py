@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
 from services.runtime import metrics, problems
 from services.runtime.access import gate
+from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
@@ -20,6 +21,7 @@ from services.search import administration, http, journal_http, keys_http, pages
 from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
 from services.search.rebuild_http import Rebuilds, rebuilding
+from services.search.sign_in import routes as sign_in
 
 GROUP = "search"
 """The beginning of the groups under which this service reads. That of the notes ends in the index's
@@ -44,6 +46,7 @@ def routers(index: Index, registry: Registry, settings: Settings) -> list[APIRou
         http.api(index, registry),
         http.feeds(index, settings),
         pages.pages(index, registry),
+        sign_in.router(settings),
     ]
 
 
@@ -107,7 +110,7 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
 
     app = FastAPI(title="Valise : recherche", lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
-    gate.install(app, gate.Gate(registry))
+    gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)
     limits.install(app, settings)
     headers.install(app, settings)

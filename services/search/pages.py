@@ -10,15 +10,17 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import MAX_REVISION
 from schemas.journal import Action
 from schemas.query import Query
 from services.runtime import problems
-from services.runtime.access.gate import caller_of
+from services.runtime.access import forgery
+from services.runtime.access.gate import Gate, caller_of
 from services.runtime.journal import record
 from services.runtime.registry import Registry
 from services.search import french, notes
@@ -33,6 +35,7 @@ from services.search.revisions import revisions_for
 from services.search.revisions_page import revisions_page
 from services.search.seal import Seal
 from services.search.search_page import search_view
+from services.search.sign_in.target import sign_in_address
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -96,7 +99,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         query = await asked(request)
         page = await found(index, query, seal)
         searched(request, query, page)
-        return html("search.html", view=search_view(query, page))
+        return html(request, "search.html", view=search_view(query, page))
 
     async def note(request: Request) -> Response:
         caller = await caller_of(request, *FOLLOWING)
@@ -106,7 +109,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         record(request, Action.READ, event.note_id, what="note", revision=event.revision)
         # Off the event loop: a report of hundreds of pages takes a while to lay out.
         return await asyncio.to_thread(
-            lambda: html("note.html", view=note_page(event, journey, cited))
+            lambda: html(request, "note.html", view=note_page(event, journey, cited))
         )
 
     async def revisions(request: Request) -> Response:
@@ -117,12 +120,12 @@ def pages(index: Index, registry: Registry) -> APIRouter:
             _before(request.query_params.get("before")),
         )
         record(request, Action.READ, latest.note_id, what="revisions")
-        return html("revisions.html", view=revisions_page(latest, page))
+        return html(request, "revisions.html", view=revisions_page(latest, page))
 
     async def feeds(request: Request) -> Response:
         page = await found(index, Query(reader=await reader_of(request), size=1))
         record(request, Action.FOLLOWED, what="list")
-        return html("feeds.html", view=feeds_view(page))
+        return html(request, "feeds.html", view=feeds_view(page))
 
     router.add_route("/", search, methods=["GET"])
     router.add_route("/notes/{note_id}", note, methods=["GET"])
@@ -160,11 +163,34 @@ async def static_file(request: Request) -> Response:
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks at a page; `csrf` is for the forms of a browser that signed in."""
+
+    name: str
+    csrf: str | None
+
+
+def visitor_of(request: Request) -> Visitor | None:
+    """Who was let in for this request; None where nobody was asked."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        return None
+    gate: Gate = request.app.state.gate
+    by_key = "Authorization" in request.headers
+    secret = None if gate.sessions is None or by_key else gate.sessions.secret(request)
+    return Visitor(caller.name, None if secret is None else forgery.token(secret))
+
+
 def html(
-    template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
 ) -> Response:
     """A page: the template filled in, under the headers that keep it to itself."""
-    content = TEMPLATES.get_template(template).render(**context)
+    content = TEMPLATES.get_template(template).render(visitor=visitor_of(request), **context)
     return HTMLResponse(content, status, headers={**HEADERS, **(headers or {})})
 
 
@@ -180,10 +206,8 @@ def install_errors(app: FastAPI) -> None:
 
 def wants_page(request: Request) -> bool:
     """Whether an error is better told as a page: a browser asked for something meant for people."""
-    return (
-        request.method in ("GET", "HEAD")
-        and "text/html" in request.headers.get("accept", "")
-        and not request.url.path.startswith(FOR_PROGRAMS)
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
+        FOR_PROGRAMS
     )
 
 
@@ -195,6 +219,10 @@ def _for_people(
         response = await answered if isinstance(answered, Awaitable) else answered
         if response.headers.get("content-type") != problems.MEDIA_TYPE or not wants_page(request):
             return response
+        if response.status_code == 401:
+            return RedirectResponse(
+                sign_in_address(request), 303, headers={"Cache-Control": "no-store"}
+            )
         kept = {
             name: response.headers[name]
             for name in ("retry-after", "allow")
@@ -202,6 +230,7 @@ def _for_people(
         }
         problem = Problem.model_validate_json(bytes(response.body))
         return html(
+            request,
             "error.html",
             response.status_code,
             {**kept, "Vary": "Accept"},

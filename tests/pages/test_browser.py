@@ -1,46 +1,27 @@
 """The pages in a real browser: what is drawn, what is asked for, and nothing from elsewhere."""
 
 import asyncio
-import os
-import shutil
-import socket
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import uvicorn
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.keys import HEADERS
+from services.runtime.access.sessions import hash_of, new_secret
+from tests.pages.chromium import BROWSER_SECONDS, FLAGS, chromium
 from tests.pages.html import Page, check, read
+from tests.pages.serving import served
 from tests.search import corpus
 from tests.search.site import Site, open_site
 
 pytestmark = pytest.mark.browser
 
 POLICY = b"content-security-policy"
-
-BROWSER_SECONDS = 60
-"""A browser starts in a second or two; on a busy machine it may take many."""
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--hide-scrollbars",
-    # Whatever the browser or a page would ask of any other host fails at once, and shows.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
-
 
 WIDTHS = (320, 360, 768, 1280)
 FRAMES = "/frames"
@@ -50,12 +31,14 @@ FRAMES = "/frames"
 class Asked:
     """The application, the paths that were asked of it, and a page that measures its pages.
 
+    Its browser is signed in: each request bears a session's cookie.
+
     That page shows each of `framed` (path, width) in a frame and writes down how wide its content
-    is; while it is used, the policy that forbids frames is left out of the answers. The browser has
-    no key: one is shown for it.
+    is; while it is used, the policy that forbids frames is left out of the answers.
     """
 
     app: ASGIApp
+    cookie: bytes
     paths: list[str] = field(default_factory=list)
     framed: list[tuple[str, int]] = field(default_factory=list)
 
@@ -65,8 +48,7 @@ class Asked:
             return
         if scope["type"] == "http":
             self.paths.append(scope["path"])
-            shown = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-            scope = scope | {"headers": [*scope["headers"], *shown]}
+            scope["headers"].append((b"cookie", self.cookie))
         await self.app(scope, receive, self._sending(send))
 
     def _sending(self, send: Send) -> Send:
@@ -140,11 +122,7 @@ class Browser:
 @pytest.fixture
 def program() -> str:
     """Chromium, where there is one; skips elsewhere."""
-    found = "/usr/bin/chromium" if os.access("/usr/bin/chromium", os.X_OK) else None
-    found = found or shutil.which("chromium")
-    if found is None:
-        pytest.skip("no Chromium here: install it to see the pages in a browser")
-    return found
+    return chromium()
 
 
 @pytest.fixture
@@ -178,17 +156,11 @@ REPORT = corpus.tagged(
 @pytest.fixture
 async def browser(filled: Site, program: str, tmp_path: Path) -> AsyncIterator[Browser]:
     """A browser on a real server."""
-    asked = Asked(filled.app)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(asked, log_config=None, lifespan="off"))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            yield Browser(program, tmp_path, base, asked)
-        finally:
-            server.should_exit = True
-            await serving
+    secret, now = new_secret(), datetime.now(UTC)
+    filled.registry.begin_session(hash_of(secret), 1, now, now + timedelta(hours=1))
+    asked = Asked(filled.app, f"valise={secret}".encode())
+    async with served(asked) as base:
+        yield Browser(program, tmp_path, base, asked)
 
 
 async def seen(browser: Browser, path: str) -> Page:
@@ -217,6 +189,7 @@ async def test_a_search_goes_round_through_its_address(browser: Browser) -> None
         (one["name"], one["value"])
         for one in found.all("input")
         if one.attributes.get("value")
+        and "header" not in one.inside
         and (one["type"] != "checkbox" or "checked" in one.attributes)
     ]
     (chosen,) = [one for one in found.all("option") if "selected" in one.attributes]

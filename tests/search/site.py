@@ -13,6 +13,7 @@ from schemas.events import ClassifiedNote, encode
 from schemas.topics import CLASSIFIED
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
 from services.runtime.journal import Journal, install
 from services.runtime.log import Record
@@ -36,7 +37,9 @@ class Site:
         self.index = index or TantivyIndex(folder / "index")
         self.app = FastAPI(docs_url=None, redoc_url=None)
         problems.install(self.app)
-        gate.install(self.app, gate.Gate(self.registry))
+        gate.install(
+            self.app, gate.Gate(self.registry, sessions=Sessions(self.registry, self.settings))
+        )
         self.journal = Journal(self.registry, self.settings.journal_days)
         install(self.app, self.journal)
         limits.install(self.app, self.settings)

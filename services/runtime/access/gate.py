@@ -1,14 +1,13 @@
 """The gate: who is asking, from a request's credentials, and whether that caller may.
 
-A route says which roles it is for with `needs`; without a gate nobody passes. Keys are looked up in
-the registry and remembered for a few seconds: that long a revoked key may go on.
+A route says which roles it is for with `needs`; without a gate nobody passes. Keys and sessions are
+looked up in the registry and remembered for a few seconds: that long a revoked one may go on.
 """
 
 import base64
 import binascii
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,24 +18,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from schemas.access import Caller, Role
 from services.runtime.access import keys
+from services.runtime.access.remembered import Remembered
+from services.runtime.access.sessions import SAFE, Sessions
 from services.runtime.errors import Unavailable
 from services.runtime.guard.limits import visit_of
 from services.runtime.problems import ProblemError, responses
-from services.runtime.registry import KeyRow, Registry, aside
+from services.runtime.registry import KeyRow, Registry
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED_SECONDS = 5.0
-"""How long a key is believed without asking the registry again."""
-AWAY_SECONDS = 600.0
-"""How long, while the registry does not answer: reading goes on through its restart."""
-REMEMBERED = 10_000
-"""Keys remembered at once; the longest unused is forgotten first."""
 USED_EVERY = timedelta(minutes=1)
 """How exactly a key's last use is noted."""
-
-SAFE = ("GET", "HEAD")
-"""Methods that change nothing: for these a password dialogue's credentials are taken too."""
 
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="key", description="Clé d'accès : `Authorization: Bearer …`"
@@ -46,51 +38,55 @@ Shown = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 class Gate:
-    """Knows callers by their keys. One for each application; see `install`."""
+    """Knows callers by their keys and sessions. One for each application; see `install`."""
 
-    def __init__(self, registry: Registry, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Callable[[], float] = time.monotonic,
+        sessions: Sessions | None = None,
+    ) -> None:
+        """Without `sessions` a cookie opens nothing."""
+        self.sessions = sessions
         self._registry = registry
-        self._clock = clock
-        self._remembered: OrderedDict[str, tuple[float, KeyRow]] = OrderedDict()
+        self._keys = Remembered(self._look_up, clock)
 
     async def caller(self, request: Request) -> Caller:
-        """Who asks. Raises ProblemError (401), Unavailable where the registry has to say it."""
+        """Who asks: by its key, else by its browser's session.
+
+        Raises ProblemError (401; 403 for a forged request, 429 where too many were wrong),
+        Unavailable where the registry has to say it.
+        """
         header = request.headers.get("Authorization")
-        if header is None:
-            raise unknown_caller(request, "Cette adresse demande une clé d'accès.")
-        secret = _secret(header, request.method)
-        visit = visit_of(request)
-        if visit and (secret is None or secret.label not in self._remembered):
-            visit.limits.check_failures(visit.address)
-        row = None if secret is None else await self._row(secret.label)
-        # Compared even where no such key is known: the time taken tells nothing.
-        fits = (secret or _NOBODY).fits(row.hash if row else _NOBODY.hash)
-        if row is None or not fits or not row.holds(datetime.now(UTC)):
-            if visit:
-                visit.limits.failed(visit.address)
+        if header is not None:
+            key = await self.key(request, _secret(header, request.method))
+            if key is not None:
+                return key.caller
             raise unknown_caller(
                 request,
                 "La clé d'accès présentée est inconnue, expirée ou révoquée.",
             )
-        return row.caller
+        found = None if self.sessions is None else await self.sessions.caller(request)
+        if found is None:
+            raise unknown_caller(request, "Cette adresse demande une clé d'accès.")
+        return found
 
-    async def _row(self, label: str) -> KeyRow | None:
-        now = self._clock()
-        known = self._remembered.get(label)
-        if known is not None and now - known[0] < REMEMBERED_SECONDS:
-            return known[1]
-        try:
-            row = await aside(self._look_up, label)
-        except Unavailable:
-            if known is None or now - known[0] > AWAY_SECONDS:
-                raise
-            return known[1]
-        self._remembered.pop(label, None)
-        if row is not None:
-            self._remembered[label] = now, row
-            if len(self._remembered) > REMEMBERED:
-                self._remembered.popitem(last=False)
-        return row
+    async def key(self, request: Request, secret: keys.Secret | None) -> KeyRow | None:
+        """The key of that secret, if it holds; a wrong one counts against the request's address.
+
+        Raises ProblemError (429), Unavailable.
+        """
+        visit = visit_of(request)
+        if visit and (secret is None or not self._keys.knows(secret.label)):
+            visit.limits.check_failures(visit.address)
+        row = None if secret is None else await self._keys.get(secret.label)
+        # Compared even where no such key is known: the time taken tells nothing.
+        fits = (secret or _NOBODY).fits(row.hash if row else _NOBODY.hash)
+        if row is not None and fits and row.holds(datetime.now(UTC)):
+            return row
+        if visit:
+            visit.limits.failed(visit.address)
+        return None
 
     def _look_up(self, label: str) -> KeyRow | None:
         row = self._registry.key(label)

@@ -1,5 +1,5 @@
 """The registry: what needs transactions and unique keys (receipts, revisions, corrections,
-dead letters, keys, the journal).
+dead letters, keys, sessions, the journal).
 
 One code on SQLite and PostgreSQL. All methods are synchronous and short; asynchronous callers go
 through `aside`. A database that is away raises Unavailable, within 5 s.
@@ -8,7 +8,7 @@ through `aside`. A database that is away raises Unavailable, within 5 s.
 from services.runtime.registry.aside import aside
 from services.runtime.registry.chain import Draft, EntryRow, Head
 from services.runtime.registry.journal import JournalFilter
-from services.runtime.registry.keys import KeyRow
+from services.runtime.registry.keys import KeyRow, caller_with
 from services.runtime.registry.rows import (
     Begun,
     BegunCorrection,
@@ -33,6 +33,7 @@ from services.runtime.registry.rows import (
     RevisionSubmission,
     Submission,
 )
+from services.runtime.registry.sessions import SessionRow
 from services.runtime.registry.store import Registry
 
 __all__ = [
@@ -63,6 +64,8 @@ __all__ = [
     "Registry",
     "RevisionRow",
     "RevisionSubmission",
+    "SessionRow",
     "Submission",
     "aside",
+    "caller_with",
 ]

@@ -25,21 +25,23 @@ class KeyRow:
 
     def holds(self, now: datetime) -> bool:
         """Whether it may be used at that moment."""
-        if self.view.revoked_at is not None:
-            return False
-        return self.view.expires_at is None or now < self.view.expires_at
+        return self.view.holds(now)
 
     @property
     def caller(self) -> Caller:
         """Who asks with this key."""
-        rights, name = self.view.rights, self.view.name
-        return Caller(
-            id=f"key:{self.view.number}",
-            name=name,
-            roles=rights.roles,
-            posts=rights.posts,
-            reader=rights.reader(name),
-        )
+        return caller_with(self.view)
+
+
+def caller_with(key: KeyView) -> Caller:
+    """Who asks with that key."""
+    return Caller(
+        id=f"key:{key.number}",
+        name=key.name,
+        roles=key.rights.roles,
+        posts=key.rights.posts,
+        reader=key.rights.reader(key.name),
+    )
 
 
 def add(
@@ -68,7 +70,7 @@ def add(
 def by_label(connection: sa.Connection, label: str) -> KeyRow | None:
     """The key with that label; None where there is none."""
     row = connection.execute(sa.select(keys).where(keys.c.label == label)).first()
-    return None if row is None else KeyRow(_view(row), row.hash)
+    return None if row is None else key_row(row)
 
 
 def by_number(connection: sa.Connection, number: int) -> KeyView | None:
@@ -114,6 +116,11 @@ def first_hash(connection: sa.Connection) -> str | None:
     """The hash of the first key ever made; None where there is none."""
     found: str | None = connection.scalar(sa.select(keys.c.hash).order_by(keys.c.id).limit(1))
     return found
+
+
+def key_row(row: Any) -> KeyRow:
+    """The key in a row of the table."""
+    return KeyRow(_view(row), row.hash)
 
 
 def _view(row: Any) -> KeyView:

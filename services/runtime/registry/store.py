@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError
 
-from schemas.access import KeyOrder, KeyView
+from schemas.access import KeyOrder, KeyView, Person
 from schemas.answers import IngestOutcome, State, TraceStep
 from schemas.events import Kind, NoteEvent, decode, encode
 from services.runtime.errors import Misconfigured, Unavailable
@@ -27,6 +27,7 @@ from services.runtime.registry import (
 )
 from services.runtime.registry import keys as key_rows
 from services.runtime.registry import originals as original_rows
+from services.runtime.registry import sessions as session_rows
 from services.runtime.registry.chain import Draft, EntryRow, Head
 from services.runtime.registry.database import Database
 from services.runtime.registry.journal import JournalFilter
@@ -56,6 +57,7 @@ from services.runtime.registry.rows import (
     RevisionSubmission,
     Submission,
 )
+from services.runtime.registry.sessions import SessionRow
 from services.runtime.registry.tables import (
     IS_PENDING,
     corrections,
@@ -614,6 +616,48 @@ class Registry:
         """The key was used at that moment."""
         with self._database.writing() as connection:
             key_rows.used(connection, number, at)
+
+    def begin_session(
+        self,
+        secret_hash: str,
+        holder: int | Person,
+        at: datetime,
+        expires_at: datetime,
+        id_token: str | None = None,
+    ) -> None:
+        """Keep a new session, of the key with that number or of a person."""
+        with self._database.writing() as connection:
+            session_rows.begin(connection, secret_hash, holder, at, expires_at, id_token)
+
+    def session(self, secret_hash: str) -> SessionRow | None:
+        """The session with that hash, with its key as it is now; ended and expired ones too."""
+        with self._database.reading() as connection:
+            return session_rows.by_hash(connection, secret_hash)
+
+    def session_used(self, number: int, at: datetime) -> None:
+        """The session was used at that moment."""
+        with self._database.writing() as connection:
+            session_rows.used(connection, number, at)
+
+    def end_session(self, secret_hash: str, at: datetime) -> str | None:
+        """The session never holds again; its ID token, which is forgotten with it."""
+        with self._database.writing() as connection:
+            return session_rows.end(connection, secret_hash, at)
+
+    def add_ticket(self, secret_hash: str, key: int, at: datetime, expires_at: datetime) -> None:
+        """Keep a ticket that opens one session with the rights of that key."""
+        with self._database.writing() as connection:
+            session_rows.add_ticket(connection, secret_hash, key, at, expires_at)
+
+    def ticket(self, secret_hash: str, at: datetime) -> KeyView | None:
+        """The key of a ticket that can still be used; it stays so."""
+        with self._database.reading() as connection:
+            return session_rows.key_of_ticket(connection, secret_hash, at)
+
+    def take_ticket(self, secret_hash: str, at: datetime) -> KeyView | None:
+        """The key of a ticket, which can be taken once; None where it cannot any more."""
+        with self._database.writing() as connection:
+            return session_rows.take_ticket(connection, secret_hash, at)
 
     def enter(self, drafts: Sequence[Draft]) -> Head:
         """Enter these at the journal's end, each once; the newest entry then."""

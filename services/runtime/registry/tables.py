@@ -233,6 +233,32 @@ keys = Table(
     UniqueConstraint("label"),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", String(64), nullable=False, comment="SHA-256 of what the cookie holds"),
+    Column("key_id", Integer, ForeignKey("keys.id"), comment="whose rights it has; or a person's"),
+    Column("person", Text, comment="JSON: who the identity provider says it is"),
+    Column("id_token", Text, comment="to sign out there too; gone with the session"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime, nullable=False, comment="to the minute"),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("revoked_at", UtcDateTime),
+    UniqueConstraint("hash"),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", String(64), nullable=False, comment="SHA-256 of what the link holds"),
+    Column("key_id", Integer, ForeignKey("keys.id"), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("used_at", UtcDateTime),
+    UniqueConstraint("hash"),
+)
+
 journal = Table(
     "journal",
     metadata,

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 
 from schemas.access import KeyOrder, Rights, Role
 from services.runtime import problems
-from services.runtime.access import gate, keys
+from services.runtime.access import gate, keys, remembered
 from services.runtime.registry import Registry
 from tests.keys import a_key
 
@@ -120,7 +120,7 @@ async def test_a_revoked_key_is_refused_within_seconds(door: Door) -> None:
     header = a_key(door.registry, Role.READ)
     assert await door.get(**header) == 200
     door.registry.end_key(1, datetime.now(UTC), revoked=True)
-    door.clock.now += gate.REMEMBERED_SECONDS
+    door.clock.now += remembered.REMEMBERED_SECONDS
     assert await door.get(**header) == 401
 
 
@@ -146,7 +146,7 @@ async def test_a_known_key_is_believed_while_the_registry_is_away_and_others_wai
     door.clock.now += 60
     assert await door.get(**header) == 200
     assert await door.get(**other) == 503
-    door.clock.now += gate.AWAY_SECONDS
+    door.clock.now += remembered.AWAY_SECONDS
     assert await door.get(**header) == 503
     door.file.rmdir()
     away.rename(door.file)

@@ -1,7 +1,6 @@
 """API keys: their text, their rows on both databases, and the first one of a deployment."""
 
 import stat
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,31 +14,12 @@ from services.runtime.access.first import ensure_key, make_key
 from services.runtime.access.key_file import read_key
 from services.runtime.errors import Misconfigured
 from services.runtime.registry import KeyRow, Registry
-from tests.runtime.registry_kit import own_schema
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ORDER = KeyOrder(
     name="Poste de Berlin",
     rights=Rights(roles={Role.SUBMIT, Role.READ}, posts={"berlin"}, special_france=True),
 )
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
-def registry(
-    request: pytest.FixtureRequest, tmp_path: Path, engine: Callable[[str], str]
-) -> Iterator[Registry]:
-    """An empty registry on one of the databases."""
-    if request.param == "sqlite":
-        made = Registry(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
-        made.migrate()
-        yield made
-        made.close()
-        return
-    with own_schema(engine("DATABASE")) as url:
-        made = Registry(url)
-        made.migrate()
-        yield made
-        made.close()
 
 
 def test_a_key_is_taken_apart_as_it_was_made() -> None:
