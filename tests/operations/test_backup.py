@@ -26,7 +26,6 @@ from tests.pipeline.corpus import SAMPLES, many, samples
 from tests.pipeline.deployments import VALISE, Deployment, Distributed, Embedded, client_of, running
 from tests.pipeline.test_journey import valise
 from tests.pipeline.test_kills import every_hit, total, until_accepted, wait_until
-from tests.pipeline.test_lost_index import delete_indexes
 
 ARRIVE_SECONDS = 120.0
 """A bound for busy machines; it takes one or two seconds."""
@@ -374,7 +373,7 @@ def test_ministries_get_notes_and_answers_back_from_pg_dump_and_the_log_in_a_fil
         assert f"{CLASSIFIED.name} : {len(samples())}" in made.stdout
         for service in ("classify", "search"):
             first.services[service].terminate()
-        asyncio.run(delete_indexes(first.env))
+        first.delete_indexes()
     # The first deployment's tables went with its schema; its topics are never looked at again.
 
     second = Distributed(folder(tmp_path / "second"), f"back-{uuid4().hex[:8]}", engines)

@@ -19,7 +19,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from services.runtime.access import key_file
-from services.runtime.access.first import make_key
+from services.runtime.access.first import ensure_key
 from services.runtime.access.key_file import read_key
 from services.runtime.log import Log
 from services.runtime.log.kafka import KafkaLog
@@ -200,16 +200,16 @@ class Distributed:
         }
         self.env = env
         self._key = folder / "admin.key"
-        registry = Registry(env["VALISE_DATABASE"])
-        registry.migrate()
-        make_key(registry, self._key)
-        registry.close()
         self.services = {
             service: Process(folder, service, ["run", service], env)
             for service in ("ingest", "classify", "search")
         }
 
     def start(self) -> None:
+        registry = Registry(self.env["VALISE_DATABASE"])
+        registry.migrate()
+        ensure_key(registry, self._key)
+        registry.close()
         for service in self.services.values():
             service.start()
         for service in self.services.values():
@@ -258,11 +258,14 @@ class Distributed:
         """Search ends, somebody deletes its indexes, it starts again."""
         search = self.services["search"]
         search.terminate()
+        self.delete_indexes()
+        search.start()
+        search.wait_ready()
+
+    def delete_indexes(self) -> None:
         with Elasticsearch(self.env["VALISE_ELASTICSEARCH"]) as client:
             for name in client.indices.get(index=f"{self.env['VALISE_INDEX']}*"):
                 client.indices.delete(index=name)
-        search.start()
-        search.wait_ready()
 
     def logs(self) -> str:
         return "\n".join(
