@@ -206,8 +206,11 @@ def invite(registry: Registry, file: Path, address: str) -> None:
         how = (
             f"; ses pages s'ouvrent, une seule fois et dans les dix minutes, par ce lien :\n{link}"
         )
-    sys.stdout.write(f"Valise est en service {how}\n")
-    sys.stdout.flush()
+    if sys.stdout.isatty():
+        sys.stdout.write(f"Valise est en service {how}\n")
+        sys.stdout.flush()
+    else:
+        logger.info("serving at %s", address)
 
 
 def trusted_hosts(settings: Settings) -> list[str]:

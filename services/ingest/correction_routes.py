@@ -89,10 +89,8 @@ def router(registry: Registry, log: Log) -> APIRouter:
         """Raises ProblemError for who may not read the note (404), or not all of it (403)."""
         caller = await caller_of(request, Role.READ)
         kept = await aside(registry.history, _id(note_id), limit=1)
-        if not kept:
-            return  # told further on, as for any note that is not there
-        note = kept[0].event.note
-        if audience_for(caller, note) is None:
+        note = kept[0].event.note if kept else None
+        if note is None or audience_for(caller, note) is None:
             raise _unknown()
         if not sees_whole(caller, note):
             raise ProblemError(

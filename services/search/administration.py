@@ -17,8 +17,8 @@ from schemas.administration import (
 from schemas.journal import Action
 from schemas.note import STORABLE
 from services.runtime import problems
-from services.runtime.access.gate import needs
-from services.runtime.journal import record
+from services.runtime.access.gate import caller_of, needs
+from services.runtime.journal import enter, record
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.registry import LetterFilter, Registry
@@ -90,7 +90,8 @@ def router(
     )
     async def shown(number: Number, request: Request) -> DeadLetterDetail:
         record(request, Action.ADMINISTERED, f"dead-letter:{number}", what="dead_letter_shown")
-        return await dead_letters.detail(registry, number)
+        caller = await caller_of(request, Role.ADMINISTER)
+        return await dead_letters.detail(registry, number, caller)
 
     @routes.post(
         "/dead-letters/replay",
@@ -138,7 +139,8 @@ def router(
         request: Request,
         response: Response,
     ) -> Expunged:
-        record(request, Action.ADMINISTERED, note_id, what="expunged", reason=order.reason)
+        # Before the work: what it has removed when it fails half-way must not be without an entry.
+        await enter(request, Action.ADMINISTERED, note_id, what="expunged", reason=order.reason)
         done = await expunger.expunge(note_id, order.reason)
         if done.finished_at is None:
             response.status_code = 202

@@ -122,6 +122,10 @@ def _citing(kind: Any, known: Readable, note_id: UUID) -> CitingNote:
 async def _readable(caller: Caller, note_ids: Iterable[UUID], index: Index) -> Readable:
     """Those of the notes that this caller may see now, as it sees them."""
     found = await asyncio.gather(*(index.get(each) for each in note_ids))
+    return await asyncio.to_thread(_seen, caller, found)
+
+
+def _seen(caller: Caller, found: Iterable[ClassifiedNote | None]) -> Readable:
     return {
         event.note_id: event_for(event, audience)
         for event in found

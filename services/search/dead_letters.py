@@ -8,6 +8,7 @@ something older, or something unreadable, behind a note's newest state on the lo
 import base64
 from datetime import UTC, datetime
 
+from schemas.access import Caller, Role
 from schemas.administration import (
     Bytes,
     DeadLetterDetail,
@@ -19,7 +20,9 @@ from schemas.administration import (
 )
 from schemas.answers import State
 from schemas.events import ClassifiedNote, NoteEvent, UnreadableEvent, decode
+from schemas.marks import audience_of
 from schemas.topics import CLASSIFIED, SUBMITTED
+from services.runtime.access.rights import EVERYTHING, sees_whole
 from services.runtime.dead_letters import LETTER
 from services.runtime.errors import Unavailable, Unprocessable
 from services.runtime.log import Entry, Log
@@ -74,6 +77,10 @@ HINTS = (
         "trouver ; rien à relancer.",
     ),
 )
+WITHHELD = (
+    " Ses octets, qui peuvent contenir une note, ne sont montrés qu'à une clé qui peut la lire en "
+    "entier."
+)
 OTHERWISE = "Lire le motif et les traces du service, corriger la cause, puis relancer."
 
 
@@ -92,14 +99,18 @@ async def page(
     )
 
 
-async def detail(registry: Registry, number: int) -> DeadLetterDetail:
-    """The letter of that number, whole. Raises ProblemError (404), Unavailable."""
+async def detail(registry: Registry, number: int, caller: Caller) -> DeadLetterDetail:
+    """The letter of that number; its value for a caller who may read all that may be in it.
+
+    Raises ProblemError (404), Unavailable.
+    """
     short, whole = await _found(registry, number)
+    shown = _may_read(caller, whole)
     return DeadLetterDetail(
         **view(short).model_dump(),
-        hint=hint(whole.reason),
+        hint=hint(whole.reason) + ("" if shown else WITHHELD),
         key=None if whole.key is None else as_text(whole.key),
-        value=None if whole.value is None else as_text(whole.value),
+        value=as_text(whole.value) if shown and whole.value is not None else None,
         headers={name: as_text(value) for name, value in whole.headers.items()},
     )
 
@@ -189,6 +200,16 @@ async def _state_after(
     ):
         raise Refused("Un état plus récent de la note est arrivé depuis : celui-ci est dépassé.")
     return state_of_it
+
+
+def _may_read(caller: Caller, letter: ParkedRow) -> bool:
+    """Whether the caller may read the note in a letter, or, where none can be read in it, any."""
+    try:
+        event = EVENTS.get(letter.origin.rsplit("/", 2)[0], NoteEvent)
+        note = decode(event, letter.value or b"").note
+    except UnreadableEvent:
+        return caller.may(Role.READ) and audience_of(caller.reader) == EVERYTHING
+    return sees_whole(caller, note)
 
 
 def view(row: LetterRow) -> DeadLetterView:

@@ -85,9 +85,10 @@ def documents(note: ClassifiedNote) -> list[dict[str, Any]]:
 
 def other_views(note: ClassifiedNote, made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tombstones for the views that an earlier revision of the note may have had, and this one has
-    not: an index that replaces each document by itself needs them. None for a first revision.
+    not: an index that replaces each document by itself needs them. None for a first revision
+    without marked passages (with some, another release may know their marks better).
     """
-    if note.revision == 1:
+    if note.revision == 1 and not note.note.marked_spans:
         return []
     there = {each["view"] for each in made}
     return [

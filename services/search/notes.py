@@ -1,5 +1,6 @@
 """One note for one reader: the note with its tags, and what happened to it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -33,7 +34,8 @@ async def note_for(caller: Caller, note_id: str, index: Index) -> ClassifiedNote
         raise unknown_note()
     if event.withdrawn:
         raise withdrawn_note(event, {"ETag": etag(event)})
-    return event_for(event, audience)
+    # Off the event loop: a report may have hundreds of passages and thousands of tags' places.
+    return await asyncio.to_thread(event_for, event, audience)
 
 
 async def trace_for(caller: Caller, note_id: str, index: Index, registry: Registry) -> Trace:

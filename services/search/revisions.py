@@ -8,7 +8,8 @@ from uuid import UUID
 from schemas.access import Caller
 from schemas.answers import FieldChange, Revision, Revisions
 from schemas.events import Kind, NoteEvent
-from services.runtime.access.rights import audience_for, note_for
+from schemas.note import Note
+from services.runtime.access.rights import audience_for, hidden_texts, note_for
 from services.runtime.registry import Registry, RevisionRow, aside
 from services.search.difference import changes
 from services.search.notes import note_id_of, unknown_note, withdrawn_note
@@ -31,18 +32,26 @@ async def revisions_for(
     if audience is None:
         raise unknown_note()
     latest = rows[0].event
+    hidden = hidden_texts(latest.note, audience)
     latest = latest.model_copy(update={"note": note_for(latest.note, audience)})
     if latest.kind is Kind.WITHDRAWN:
         raise withdrawn_note(latest)
     if before is not None:
         rows = await aside(registry.history, wanted, before, PAGE + 1)
     # Off the event loop: two long reports take a while to compare.
-    return latest, await asyncio.to_thread(page, caller, wanted, rows)
+    return latest, await asyncio.to_thread(page, caller, wanted, rows, hidden)
 
 
-def page(caller: Caller, note_id: UUID, rows: Sequence[RevisionRow]) -> Revisions:
-    """The newest PAGE of these revisions (newest first), each compared with the one before it."""
-    compared = [_revision(caller, row, older) for row, older in pairwise([*rows, None]) if row]
+def page(
+    caller: Caller, note_id: UUID, rows: Sequence[RevisionRow], hidden: frozenset[str] = frozenset()
+) -> Revisions:
+    """The newest PAGE of these revisions (newest first), each compared with the one before it.
+
+    `hidden` are the passages of the latest revision that are not for the caller.
+    """
+    compared = [
+        _revision(caller, row, older, hidden) for row, older in pairwise([*rows, None]) if row
+    ]
     shown = compared[:PAGE]
     return Revisions(
         id=note_id,
@@ -51,16 +60,21 @@ def page(caller: Caller, note_id: UUID, rows: Sequence[RevisionRow]) -> Revision
     )
 
 
-def _revision(caller: Caller, row: RevisionRow, older: RevisionRow | None) -> Revision:
+def _revision(
+    caller: Caller, row: RevisionRow, older: RevisionRow | None, hidden: frozenset[str]
+) -> Revision:
     event = row.event
-    seen = [
-        None if audience is None else note_for(each.event.note, audience)
-        for each in (older, row)
-        if each
-        for audience in [audience_for(caller, each.event.note)]
-    ]
+    seen: list[Note | None] = []
+    passages = {hidden}
+    for each in (older, row):
+        if each is not None:
+            note = each.event.note
+            audience = audience_for(caller, note)
+            seen.append(None if audience is None else note_for(note, audience))
+            passages.add(frozenset() if audience is None else hidden_texts(note, audience))
     found: tuple[FieldChange, ...] | None = ()
-    if None in seen:
+    # A passage that is marked in one of them only would be told as what the other one lacks.
+    if None in seen or len(passages) > 1:
         found = None
     elif older is not None:
         before, after = seen

@@ -137,6 +137,7 @@ async def test_wrong_tags_are_named(office: Office, body: Any, fields: list[str]
 
 
 async def test_what_is_no_json_or_too_long_is_refused(office: Office) -> None:
+    await office.send()
     address = f"/api/v1/notes/{ID}/corrections"
     form = await office.client.post(address, data={"themes": "sante"})
     assert form.status_code == 415
@@ -318,7 +319,23 @@ async def test_the_document_shows_the_correction_and_every_answer(office: Office
     document = (await office.client.get("/openapi.json")).json()
     post = document["paths"]["/api/v1/notes/{note_id}/corrections"]["post"]
     assert set(post["responses"]) == {
-        *("200", "202", "400", "401", "403", "404", "410", "412", "413", "415", "422", "503")
+        *(
+            "200",
+            "202",
+            "400",
+            "401",
+            "403",
+            "404",
+            "410",
+            "412",
+            "408",
+            "413",
+            "414",
+            "415",
+            "422",
+            "429",
+            "503",
+        )
     }
     schema = post["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["themes", "countries"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -264,7 +265,7 @@ class TestOutages:
         assert await office.logged() == []
         assert (await office.send()).status_code == 202
 
-    async def test_a_note_in_the_log_is_promised_even_when_it_could_not_be_marked(
+    async def test_a_note_in_the_log_that_could_not_be_entered_is_the_same_note_sent_again(
         self, office: Office, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         append = office.log.append
@@ -277,9 +278,13 @@ class TestOutages:
         monkeypatch.setattr(office.log, "append", then_the_registry_goes)
         response = await office.send()
         away.__exit__(None, None, None)
-        assert response.status_code == 202
-        assert response.json()["state"] == "received"
+        # The journal cannot tell of it now, so the sender is not told either: it asks again.
+        assert response.status_code == 503
         assert len(await office.logged()) == 1
+        monkeypatch.undo()
+        again = await office.send()
+        assert (again.status_code, again.json()["outcome"]) == (200, "duplicate")
+        assert {event.note_id for event in await office.logged()} == {UUID(again.json()["id"])}
 
 
 json_values = st.recursive(

@@ -95,10 +95,13 @@ async def test_the_document_shows_requests_and_every_answer(office: Office) -> N
         "400",
         "401",
         "403",
+        "408",
         "409",
         "413",
+        "414",
         "415",
         "422",
+        "429",
         "503",
     }
     known = document["components"]["schemas"]

@@ -363,7 +363,24 @@ async def test_the_document_shows_the_changes_and_every_answer(office: Office) -
     document = (await office.client.get("/openapi.json")).json()
     path = document["paths"]["/api/v1/notes/{note_id}"]
     assert set(path["put"]["responses"]) == {
-        *("200", "202", "400", "401", "403", "404", "409", "412", "413", "415", "422", "428", "503")
+        *(
+            "200",
+            "202",
+            "400",
+            "401",
+            "403",
+            "404",
+            "409",
+            "412",
+            "408",
+            "413",
+            "414",
+            "415",
+            "422",
+            "429",
+            "428",
+            "503",
+        )
     }
     assert set(path["delete"]["responses"]) >= {"200", "202", "404", "410", "412", "428", "503"}
     for method in ("put", "delete"):

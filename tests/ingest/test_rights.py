@@ -105,6 +105,20 @@ async def test_a_reader_corrects_what_it_reads_whole(
     assert answer.status_code == status
 
 
+async def test_a_note_that_may_not_be_read_is_corrected_as_one_that_is_not_there(
+    office: Office,
+) -> None:
+    note = (await office.send(marking="diffusion_restreinte")).json()["id"]
+    key = a_key(office.registry, Role.READ)
+    for body in (TAGS, {}, {"x": 1}):
+        answers = [
+            await office.client.post(f"/api/v1/notes/{each}/corrections", json=body, headers=key)
+            for each in (note, "0" * 8 + note[8:])
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert answers[0].text == answers[1].text
+
+
 async def test_the_original_is_for_who_may_read_the_whole_note(office: Office) -> None:
     metadata = {
         "post": "berlin",

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.access import Role
 from schemas.answers import State
 from schemas.events import ClassifiedNote, Kind, NoteEvent, decode, encode
 from schemas.topics import CLASSIFIED, SUBMITTED
@@ -18,8 +19,9 @@ from services.runtime.registry import Key
 from services.runtime.registry.rows import UNHEARD
 from services.search import last_word
 from services.search.dead_letters import HINTS, OTHERWISE, hint
-from tests.builders import a_note, an_event
+from tests.builders import a_classified_note, a_note, an_event
 from tests.contract.log_places import eventually
+from tests.keys import a_key
 from tests.runtime.registry_kit import correction
 from tests.search import corpus
 from tests.search.desk import Desk, open_desk
@@ -242,3 +244,15 @@ async def test_a_letter_whose_replay_cannot_be_written_stays_parked(desk: Desk) 
     other.close()
     (letter,) = desk.letters()
     assert (letter.replays, letter.returns) == (1, 1)
+
+
+async def test_an_administrator_who_may_not_read_a_note_does_not_read_it_as_a_letter(
+    desk: Desk,
+) -> None:
+    note = a_classified_note(a_note(marking="diffusion_restreinte"))
+    number = await desk.park(CLASSIFIED.name, note.note_id, note, "refused by the index: x")
+    assert (await desk.get(f"/dead-letters/{number}"))["value"] is not None
+    desk.http.headers.update(a_key(desk.registry, Role.ADMINISTER))
+    shown = await desk.get(f"/dead-letters/{number}")
+    assert shown["value"] is None
+    assert "lire en entier" in shown["hint"]

@@ -175,6 +175,24 @@ async def test_the_difference_of_revisions_keeps_the_passage(site: Site) -> None
     assert SECRET not in (await site.get(f"/notes/{note.id}/revisions")).text
 
 
+async def test_the_difference_does_not_show_a_passage_that_was_marked_since(site: Site) -> None:
+    note = passage().note
+    plain = {"body": note.body}
+    site.registry.begin([submission(**plain)])
+    site.registry.begin_revision(rectification(**plain | {"subject": "Retraites : suite"}))
+    site.registry.begin_revision(
+        rectification(**plain | {"subject": "Fin", "marked_spans": note.marked_spans})
+    )
+    address = f"/api/v1/notes/{note.id}/revisions"
+    whole = (await site.get(address)).json()["revisions"]
+    assert [one["changes"] is None for one in whole] == [False, False, False]
+    site.read_by(Role.READ)
+    shown = await site.get(address)
+    assert [one["changes"] for one in shown.json()["revisions"][:2]] == [None, None]
+    assert SECRET not in shown.text
+    assert SECRET not in (await site.get(f"/notes/{note.id}/revisions")).text
+
+
 async def test_a_note_marked_since_it_was_indexed_is_followed_by_nobody_without_clearance(
     site: Site,
 ) -> None:

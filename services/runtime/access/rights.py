@@ -8,6 +8,7 @@ tag without evidence is none. Pure.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeVar
 
 from schemas.access import Caller, Role
@@ -55,6 +56,14 @@ def hidden_spans(note: Note, audience: int) -> tuple[MarkedSpan, ...]:
     return tuple(span for span in note.marked_spans if not admits(audience, *rights_of(span.mark)))
 
 
+def hidden_texts(note: Note, audience: int) -> frozenset[str]:
+    """What stands in the passages that are not for that audience."""
+    return frozenset(
+        (note.subject if span.field == "subject" else note.body)[span.start : span.end]
+        for span in hidden_spans(note, audience)
+    )
+
+
 def note_for(note: Note, audience: int) -> Note:
     """The note as that audience sees it: the very same where no passage is hidden from it."""
     return _redacted(note, hidden_spans(note, audience))[0]
@@ -89,6 +98,8 @@ class _Cuts:
 
     starts: tuple[int, ...]
     ends: tuple[int, ...]
+    shifts: tuple[int, ...]
+    """By how much what follows so many passages has moved."""
 
     @classmethod
     def of(cls, spans: Sequence[MarkedSpan], field: str) -> "_Cuts":
@@ -101,7 +112,9 @@ class _Cuts:
             else:
                 starts.append(start)
                 ends.append(end)
-        return cls(tuple(starts), tuple(ends))
+        lengths = (end - start for start, end in zip(starts, ends, strict=True))
+        shifts = accumulate((len(HIDDEN) - length for length in lengths), initial=0)
+        return cls(tuple(starts), tuple(ends), tuple(shifts))
 
     def text(self, text: str) -> str:
         """The text with its hidden passages replaced."""
@@ -116,18 +129,17 @@ class _Cuts:
         before = bisect_right(self.ends, start)
         if before < len(self.starts) and self.starts[before] < end:
             return None
-        shift = sum(len(HIDDEN) - (self.ends[at] - self.starts[at]) for at in range(before))
-        return start + shift, end + shift
+        return start + self.shifts[before], end + self.shifts[before]
 
 
 def _redacted(note: Note, spans: Sequence[MarkedSpan]) -> tuple[Note, dict[str, _Cuts]]:
     if not spans:
         return note, {}
     cuts = {field: _Cuts.of(spans, field) for field in ("subject", "body")}
-    kept = []
+    kept, cut = [], set(spans)
     for span in note.marked_spans:
         place = cuts[span.field].moved(span.start, span.end)
-        if span not in spans and place is not None:
+        if span not in cut and place is not None:
             kept.append(span.model_copy(update={"start": place[0], "end": place[1]}))
     return (
         note.model_copy(
