@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,13 @@ async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
 @contextmanager
 def served(runs: http.Runs) -> Iterator[str]:
     """The route on a real server, as a client meets it; its address."""
-    app = FastAPI()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await runs.stop()  # as the service does: a process must not outlive the loop that hears it
+
+    app = FastAPI(lifespan=lifespan)
     problems.install(app)
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(f"sqlite:///{folder}/registry.sqlite3")
