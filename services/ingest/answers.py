@@ -13,7 +13,7 @@ from schemas.answers import (
 from schemas.note import Note
 from services.ingest.accept import Accepted
 from services.ingest.submit import TooLarge
-from services.runtime.problems import problem
+from services.runtime.problems import ProblemError, problem
 from services.runtime.registry import Begun, BegunCorrection, BegunRevision, Obstacle
 
 NOTES = "/api/v1/notes"
@@ -107,6 +107,20 @@ def not_corrected(obstacle: Obstacle) -> Problem:
 def unknown_note() -> Problem:
     """There is no such note to correct or to revise."""
     return problem(404, "Note introuvable", "Aucune note reçue ne porte cet identifiant.")
+
+
+def not_there() -> ProblemError:
+    """The same, raised: for a note that is not there, or that the caller may not know of."""
+    said = unknown_note()
+    return ProblemError(said.status, said.title, said.detail)
+
+
+def note_id_of(text: str) -> UUID:
+    """The note's id in an address. Raises ProblemError (404) for what is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise not_there() from None
 
 
 def too_large() -> Problem:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -52,7 +51,7 @@ def router(registry: Registry, log: Log) -> APIRouter:
             media_type(request, {JSON: "une correction"})
             sent = read_correction(
                 await whole(request, MAX_BYTES),
-                _id(note_id),
+                answers.note_id_of(note_id),
                 now=datetime.now(UTC),
                 if_match=request.headers.get("If-Match"),
             )
@@ -88,10 +87,10 @@ def router(registry: Registry, log: Log) -> APIRouter:
     async def _check_reader(request: Request, note_id: str) -> None:
         """Raises ProblemError for who may not read the note (404), or not all of it (403)."""
         caller = await caller_of(request, Role.READ)
-        kept = await aside(registry.history, _id(note_id), limit=1)
+        kept = await aside(registry.history, answers.note_id_of(note_id), limit=1)
         note = kept[0].event.note if kept else None
         if note is None or audience_for(caller, note) is None:
-            raise _unknown()
+            raise answers.not_there()
         if not sees_whole(caller, note):
             raise ProblemError(
                 403,
@@ -100,18 +99,6 @@ def router(registry: Registry, log: Log) -> APIRouter:
             )
 
     return routes
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise _unknown() from None
-
-
-def _unknown() -> ProblemError:
-    said = answers.unknown_note()
-    return ProblemError(said.status, said.title, said.detail)
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:

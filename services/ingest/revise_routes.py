@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -56,7 +55,7 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
             media_type(request, {JSON: "une note"})
             sent, warned = read_rectification(
                 await whole(request, settings.max_body_bytes),
-                _id(note_id),
+                answers.note_id_of(note_id),
                 now=datetime.now(UTC),
                 if_match=_if_match(request),
                 major=major,
@@ -82,7 +81,9 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
             await _sender(request, note_id)
-            sent = withdrawal(_id(note_id), now=datetime.now(UTC), if_match=_if_match(request))
+            sent = withdrawal(
+                answers.note_id_of(note_id), now=datetime.now(UTC), if_match=_if_match(request)
+            )
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
@@ -91,9 +92,9 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     async def _sender(request: Request, note_id: str) -> Caller:
         """Who asks, who may change that note. Raises ProblemError (404): not known to the post."""
         sender = await caller_of(request, Role.SUBMIT)
-        kept = await aside(registry.history, _id(note_id), limit=1)
+        kept = await aside(registry.history, answers.note_id_of(note_id), limit=1)
         if not kept or not sender.submits_for(kept[0].event.note.post):
-            raise _unknown()
+            raise answers.not_there()
         return sender
 
     async def _revised(
@@ -131,18 +132,6 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
 def _refused(said: Problem, trace: str | None) -> Response:
     outcomes.refused(said, trace)
     return problems.answer(said)
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise _unknown() from None
-
-
-def _unknown() -> ProblemError:
-    said = answers.unknown_note()
-    return ProblemError(said.status, said.title, said.detail)
 
 
 def _if_match(request: Request) -> str:
