@@ -295,17 +295,36 @@ class PostNotes(BaseModel):
 class Preview(BaseModel):
     """The tags that a text would get; nothing of it is kept.
 
-    Offsets of the evidence count code points of `subject` and `body` as they stand here.
+    Offsets of the evidence count code points of `subject` and `body` as they stand here. For a
+    document: `name` is its file's, `read` what was read in it, `warnings` what its receipt would
+    say, `problem` why it would be refused if it were sent as it is, by who asks.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    name: str | None = None
     subject: str
     body: str
     release: int
     themes: tuple[ThemeTag, ...]
     countries: tuple[CountryTag, ...]
     organisations: tuple[OrganisationTag, ...]
+    read: DocumentRead | None = None
+    warnings: list[str] = []
+    problem: Problem | None = None
+
+
+class PreviewLine(BaseModel):
+    """The preview of one of several documents in a file (`line` counts them from 1), or why nothing
+    can be read in it; of a classified one not even its name is said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    line: int
+    name: str | None = None
+    status: int
+    preview: Preview | None = None
+    problem: Problem | None = None
 
 
 class TextOperation(Frozen):

@@ -43,6 +43,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "missing-references": answers.MissingReferences,
     "post-notes": answers.PostNotes,
     "preview": answers.Preview,
+    "preview-line": answers.PreviewLine,
     "dead-letter": administration.DeadLetterDetail,
     "dead-letter-page": administration.DeadLetterPage,
     "expunged": administration.Expunged,

@@ -24,6 +24,7 @@ from schemas.topics import ALL
 from services.classify import http as classify
 from services.classify import preview
 from services.ingest import app as ingest
+from services.ingest import preview as documents
 from services.runtime import metrics, problems, web
 from services.runtime.access import gate, key_file, keys
 from services.runtime.access.first import ensure_key
@@ -158,7 +159,7 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
             warn={"disk": disk.warning},
         ),
         *search.routers(index, registry, settings),
-        preview.router(previews, settings),
+        preview.router(previews, documents.documents(ingesting.room, settings), settings),
         administration.router(index, registry, log, settings, log.erase),
     ):
         app.include_router(router)

@@ -42,10 +42,13 @@ def worker(log: Log, settings: Settings) -> Worker:
     )
 
 
-def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
+def compose(
+    log: Log, registry: Registry, documents: preview.Documents, settings: Settings
+) -> FastAPI:
     """The application of classify on this log, which it starts and stops.
 
     The registry is for callers' keys and the journal alone: the worker does without it.
+    `documents` previews files.
     Starting raises Misconfigured where the language model is missing, Unavailable without the log.
     """
     reading = worker(log, settings)
@@ -78,13 +81,6 @@ def compose(log: Log, registry: Registry, settings: Settings) -> FastAPI:
         )
     )
     app.include_router(http.router(runs))
-    app.include_router(preview.router(preview.here, settings))
+    app.include_router(preview.router(preview.here, documents, settings))
     metrics.install(app, [reading])
     return app
-
-
-def create(settings: Settings) -> FastAPI:
-    """The application of `valise run classify`. Raises Misconfigured."""
-    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
-
-    return compose(KafkaLog(settings), Registry(settings.registry_url), settings)

@@ -14,17 +14,16 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from schemas.access import Role
 from schemas.answers import Preview
 from schemas.classification import Classification
-from schemas.note import MAX_BODY, MAX_SUBJECT, Line, Text
-from schemas.vocabulary import PostCode
+from schemas.draft import Draft
 from services.runtime import marks, problems
 from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
@@ -37,6 +36,8 @@ logger = logging.getLogger("valise.classify")
 
 PATH = "/api/v1/preview"
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+MULTIPART = "multipart/form-data"
 
 IDLE_SECONDS = 300.0
 """After that long without a preview its process ends: it holds 400 MB, and starts in seconds."""
@@ -45,15 +46,11 @@ Classify = Callable[[str, str, str | None], Awaitable[Classification]]
 """The tags of a subject and a body, sent by a post (None: unknown)."""
 
 
-class Draft(BaseModel):
-    """What a preview is asked for: a note, or as much of it as there is. What bears on no tag
-    (reference, date, …) may stand there and is left aside."""
+Tags = Callable[[Draft], Awaitable[Preview]]
+"""The tags of a draft. Raises Unavailable."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    subject: Annotated[Line, Field(max_length=MAX_SUBJECT)] = ""
-    body: Annotated[Text, Field(min_length=1, max_length=MAX_BODY)]
-    post: PostCode | None = None
+Documents = Callable[[Request, Tags], Awaitable[Response]]
+"""The answer to a request that holds a file (`multipart/form-data`): classify reads none itself."""
 
 
 async def here(subject: str, body: str, post: str | None) -> Classification:
@@ -113,25 +110,13 @@ class Apart:
             self._pool = None
 
 
-def router(classify: Classify, settings: Settings) -> APIRouter:
+def router(classify: Classify, documents: Documents, settings: Settings) -> APIRouter:
     """The route of previews."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.READ, Role.SUBMIT)])
 
-    @routes.post(
-        PATH,
-        response_model=None,
-        summary="Les thèmes et pays qu'un texte recevrait ; rien n'en est conservé",
-        responses={
-            200: {"model": Preview, "description": "Les thèmes, pays et organismes trouvés."},
-            **problems.responses(400, 413, 415, 422, 503),
-        },
-        openapi_extra=_request(),
-    )
-    async def post_preview(request: Request) -> Response:
-        # Off the event loop: a large note takes a while to read, others go on meanwhile.
-        draft = await asyncio.to_thread(read_draft, await _body(request, settings.max_body_bytes))
+    async def tags(draft: Draft) -> Preview:
         found = await classify(draft.subject, draft.body, draft.post)
-        said = Preview(
+        return Preview(
             subject=draft.subject,
             body=draft.body,
             release=found.release,
@@ -139,7 +124,37 @@ def router(classify: Classify, settings: Settings) -> APIRouter:
             countries=found.countries,
             organisations=found.organisations,
         )
-        return Response(said.model_dump_json(), media_type=JSON)
+
+    @routes.post(
+        PATH,
+        response_model=None,
+        summary="Ce qui serait lu dans un document, les thèmes et pays qu'un texte recevrait ; "
+        "rien n'en est conservé",
+        responses={
+            200: {
+                "model": Preview,
+                "description": "Les thèmes, pays et organismes trouvés ; pour un fichier de "
+                "plusieurs documents (courriel, archive), une réponse par ligne.",
+                "content": {NDJSON: {"schema": {"type": "object"}}},
+            },
+            **problems.responses(400, 413, 415, 422, 503),
+        },
+        openapi_extra=_request(),
+    )
+    async def post_preview(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == MULTIPART:
+            return await documents(request, tags)
+        if kind != JSON:
+            raise ProblemError(
+                415,
+                detail=f"Types admis : {JSON} (une note) et {MULTIPART} (un document).",
+                headers={"Accept-Post": f"{JSON}, {MULTIPART}"},
+            )
+        # Off the event loop: a large note takes a while to read, others go on meanwhile.
+        draft = await asyncio.to_thread(read_draft, await _body(request, settings.max_body_bytes))
+        found = await tags(draft)
+        return Response(found.model_dump_json(exclude_none=True), media_type=JSON)
 
     return routes
 
@@ -168,14 +183,6 @@ def _check(raw: bytes) -> None:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON:
-        raise ProblemError(
-            415,
-            detail="Type admis : application/json (une note). Un document se lit par "
-            "« valise submit --preview ».",
-            headers={"Accept-Post": JSON},
-        )
     counts_itself(request)
     raw = bytearray()
     try:
@@ -216,7 +223,21 @@ def _request() -> dict[str, Any]:
                 JSON: {
                     "schema": Draft.model_json_schema()
                     | {"example": {"subject": "Réforme des retraites", "body": "…"}}
-                }
+                },
+                MULTIPART: {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {
+                            "file": {"type": "string", "format": "binary"},
+                            "metadata": {
+                                "type": "object",
+                                "description": "Champs de la note, comme pour un dépôt.",
+                            },
+                        },
+                    },
+                    "encoding": {"metadata": {"contentType": JSON}},
+                },
             },
         }
     }

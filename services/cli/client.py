@@ -1,5 +1,6 @@
 """The HTTP client of the command: where Valise is, and what its errors mean on a terminal."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from services.runtime.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 LOCAL = ("127.0.0.1", "localhost", "::1")
+NDJSON = "application/x-ndjson"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -107,6 +109,14 @@ def post(
 ) -> httpx.Response:
     """POST to a path of the service. Raises Unreachable."""
     return send("POST", path, params=tuple(params), json=body, patience=patience)
+
+
+def lines(response: httpx.Response) -> list[dict[str, Any]] | None:
+    """What an answer line by line says; None for another kind of answer."""
+    if response.headers.get("Content-Type") != NDJSON:
+        return None
+    # Not splitlines(): a name may hold a line separator (U+2028), which JSON leaves as it is.
+    return [json.loads(line) for line in response.content.split(b"\n") if line]
 
 
 def detail(response: httpx.Response) -> str:

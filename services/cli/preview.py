@@ -1,10 +1,8 @@
-"""`valise submit --preview`: what would be read in a document and how it would be tagged.
+"""`valise submit --preview`: what the service would read in a document and how it would tag it.
 
-Documents are read on this machine, by the code with which the service reads them; the service tags
-the text and keeps nothing.
+The service keeps nothing of it.
 """
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +13,14 @@ import httpx
 
 from schemas import vocabulary
 from services.cli import client
-from services.runtime.errors import Misconfigured
 
-PATH = "/api/v1/preview"
 EVIDENCE = 3
 """Passages shown for each tag: the best ones come first."""
 
 LONG_SUBJECT = 60
+
+KEPT = ("release", "themes", "countries", "organisations", "warnings", "problem")
+"""Of the service's answer: what is not the text itself."""
 
 FIELDS = {
     "subject": "objet",
@@ -36,7 +35,8 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """One document: what was read in it and its tags as the API gives them; or why not."""
+    """One document: what was read in it and its tags as the API gives them, with what a sender
+    should know; or why not."""
 
     source: str
     read: dict[str, Any] = field(default_factory=dict)
@@ -45,57 +45,43 @@ class Previewed:
 
 
 def of_note(
-    http: httpx.Client, source: str, payload: dict[str, Any] | bytes, defaulted: Sequence[str]
+    source: str,
+    payload: Mapping[str, Any] | bytes,
+    defaulted: Sequence[str],
+    answer: httpx.Response,
 ) -> Previewed:
-    """The preview of a note as the API takes it; `defaulted` was guessed. Raises Unreachable."""
-    content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    try:
-        given = json.loads(content)
-    except ValueError:
-        given = None
-    known = given if isinstance(given, dict) else {}
+    """The preview of a note as the API takes it, of which the sender guessed `defaulted`."""
+    if answer.status_code != 200:
+        return Previewed(source, refused=client.detail(answer))
+    known = json.loads(payload) if isinstance(payload, bytes) else payload
     read = {name: known[name] for name in FIELDS if known.get(name)}
-    return _tagged(http, source, read | _guessed(defaulted), content)
+    return Previewed(source, read | _guessed(defaulted), _tags(answer.json()))
 
 
 def of_file(
-    http: httpx.Client, path: Path, metadata: Mapping[str, Any], defaulted: Sequence[str]
+    path: Path, metadata: Mapping[str, Any], defaulted: Sequence[str], answer: httpx.Response
 ) -> list[Previewed]:
-    """The preview of each document in a file.
+    """The preview of each document in a file that was sent with these metadata, of which the sender
+    guessed `defaulted`."""
+    source = str(path)
+    answers = client.lines(answer)
+    if answers is None:
+        if answer.status_code != 200:
+            return [Previewed(source, refused=client.detail(answer))]
+        return [_of_document(source, answer.json(), metadata, defaulted)]
+    return [
+        _of_document(document_name(source, line), line["preview"], metadata, defaulted)
+        if "preview" in line
+        else Previewed(document_name(source, line), refused=client.problem_text(line["problem"]))
+        for line in answers
+    ]
 
-    The metadata win over the document, except those that are `defaulted`. Raises OSError for a file
-    that cannot be read, Misconfigured where the readers are not installed, Unreachable.
-    """
-    try:
-        from services.ingest.formats import Unreadable  # noqa: PLC0415  (not in every install)
-        from services.ingest.formats.apart import extract_apart  # noqa: PLC0415
-    except ImportError as error:
-        raise Misconfigured(
-            "l'aperçu d'un document demande l'installation complète (valise-notes[embedded]) : "
-            f"{error}"
-        ) from None
-    stated = {name: value for name, value in metadata.items() if name not in defaulted}
-    found = []
-    for document in asyncio.run(extract_apart(path.read_bytes(), path.name)):
-        source = str(path.parent / document.name)
-        if isinstance(document, Unreadable):
-            found.append(Previewed(source, refused=document.detail))
-            continue
-        read = {"reference": PurePosixPath(document.name).stem} | dict(metadata)
-        read |= dict(document.fields) | {"subject": document.subject} | stated
-        read |= _guessed(
-            [
-                name
-                for name in ("reference", *defaulted)
-                if name not in document.fields and name not in stated
-            ]
-        )
-        if document.attachments:
-            read["attachments"] = ", ".join(document.attachments)
-        note = {name: read[name] for name in ("subject", "post") if name in read}
-        content = json.dumps(note | {"body": document.body}).encode()
-        found.append(_tagged(http, source, read, content))
-    return found
+
+def document_name(file: str, answer: Mapping[str, Any]) -> str:
+    """The name of one of several documents in a file; of a classified one the service says none."""
+    if "name" in answer:
+        return str(Path(file).parent / answer["name"])
+    return f"{file} (document n° {answer['line']})"
 
 
 def lines(read: Mapping[str, Any], tags: Mapping[str, Any]) -> Iterator[str]:
@@ -116,6 +102,10 @@ def lines(read: Mapping[str, Any], tags: Mapping[str, Any]) -> Iterator[str]:
         yield _line("organisme", tag["id"], tag)
     if not tags["themes"] and not tags["countries"]:
         yield "  aucun thème ni pays"
+    for warning in tags.get("warnings", ()):
+        yield f"  à savoir   {warning}"
+    if "problem" in tags:
+        yield f"  à corriger {client.problem_text(tags['problem'])}"
 
 
 def in_short(read: Mapping[str, Any]) -> str:
@@ -138,15 +128,15 @@ def _guessed(names: Sequence[str]) -> dict[str, Any]:
     return {"guessed": list(names)} if names else {}
 
 
-def _tagged(http: httpx.Client, source: str, read: dict[str, Any], content: bytes) -> Previewed:
-    try:
-        response = http.post(PATH, content=content, headers={"Content-Type": "application/json"})
-    except httpx.TransportError as error:
-        raise client.unreachable(error) from None
-    if response.status_code >= 500:
-        raise client.Unreachable(f"le service répond en erreur : {client.detail(response)}")
-    if response.status_code != 200:
-        return Previewed(source, read, refused=client.detail(response))
-    tags = response.json()
-    kept = ("release", "themes", "countries", "organisations")
-    return Previewed(source, read, {name: tags[name] for name in kept})
+def _of_document(
+    source: str, found: Mapping[str, Any], metadata: Mapping[str, Any], defaulted: Sequence[str]
+) -> Previewed:
+    stated = {name: value for name, value in metadata.items() if name not in defaulted}
+    own = found["read"]
+    read = {"reference": PurePosixPath(found["name"]).stem} | dict(metadata) | own | stated
+    guessed = [name for name in ("reference", *defaulted) if name not in own and name not in stated]
+    return Previewed(source, read | _guessed(guessed), _tags(found))
+
+
+def _tags(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in KEPT if name in found}

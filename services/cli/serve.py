@@ -82,10 +82,10 @@ def run(
             "sans eux, lancer « valise serve »"
         )
     logs.set_up(settings.log_level, settings.log_format or "json", service.value)
-    from importlib import import_module  # noqa: PLC0415
-
+    # The engines load only where they are served.
+    from services import distributed  # noqa: PLC0415
     from services.runtime import tracing, web  # noqa: PLC0415
 
     with web.listen(host, port) as listener, tracing.started(os.environ):
-        app = import_module(f"services.{service.value}.app").create(settings)
+        app = distributed.APPLICATIONS[service.value](settings)
         web.serve(app, listener, settings.proxies)

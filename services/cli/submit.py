@@ -37,6 +37,7 @@ TEXT_ENDINGS = (".txt", ".md", ".markdown")
 FILE_ENDINGS = (".html", ".htm", ".docx", ".odt", ".pdf", ".eml", ".zip")
 LINES_ENDINGS = (".jsonl", ".ndjson")
 NOTE_ENDINGS = (".json", *LINES_ENDINGS)
+NOTES, PREVIEW = "/api/v1/notes", "/api/v1/preview"
 AT_ONCE = 8
 """Requests in flight: enough to fill one ingest service, few enough to leave it to others."""
 TRIES = 5
@@ -317,21 +318,30 @@ def _sent(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[Result
 def _send(http: httpx.Client, source: Source) -> list[Result]:
     if isinstance(source, Result):
         return [source]
+    response = _posted(http, NOTES, source)
+    return [response] if isinstance(response, Result) else _results(source, response)
+
+
+def _posted(http: httpx.Client, path: str, source: Draft | Upload) -> httpx.Response | Result:
+    """The service's answer to this, asked again while it is busy; or why it was not asked.
+
+    Raises Unreachable.
+    """
     if _classified(source):
-        return [_of_a_classified(source)]
+        return _of_a_classified(source)
     try:
         request = _request(source)
     except OSError as error:
-        return [Result(source.source, "refused", str(error))]
+        return Result(source.source, "refused", str(error))
     tries = UPLOAD_TRIES if isinstance(source, Upload) else TRIES
     for attempt in range(1, tries + 1):
         try:
-            response = http.post("/api/v1/notes", **request)
+            response = http.post(path, **request)
         except httpx.TransportError as error:
             raise client.unreachable(error) from None
         # A proxy answers 502 or 504 for a service that is being started again.
         if response.status_code != 429 and response.status_code < 500:
-            return _results(source, response)
+            return response
         if attempt < tries:
             asked = response.headers.get("Retry-After", "")
             time.sleep(min(float(asked), 10.0) if asked.isdigit() else 2.0)
@@ -377,10 +387,9 @@ def _request(source: Draft | Upload) -> dict[str, Any]:
 
 def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
     """What became of one file: one result, or one for each document in it."""
-    if response.headers.get("Content-Type") == "application/x-ndjson":
-        # Not splitlines(): a name may hold a line separator (U+2028), which JSON leaves as it is.
-        answers = [json.loads(line) for line in response.content.split(b"\n") if line]
-        return [_of_line(_name(source.source, answer), answer) for answer in answers]
+    answers = client.lines(response)
+    if answers is not None:
+        return [_of_line(preview.document_name(source.source, each), each) for each in answers]
     if response.status_code in (200, 202):
         answer = response.json()
         return [Result(source.source, answer["outcome"], "; ".join(answer["warnings"]), answer)]
@@ -389,13 +398,6 @@ def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
     if isinstance(source, Draft) and isinstance(source.payload, dict):
         known["id"] = str(note_id(source.payload["post"], source.payload["reference"]))
     return [Result(source.source, outcome, client.detail(response), known)]
-
-
-def _name(file: str, answer: dict[str, Any]) -> str:
-    """The name of one of several documents in a file; of a classified one the service says none."""
-    if "name" in answer:
-        return str(Path(file).parent / answer["name"])
-    return f"{file} (document n° {answer['line']})"
 
 
 def _of_line(source: str, answer: dict[str, Any]) -> Result:
@@ -414,17 +416,14 @@ def _previewed(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[R
         if isinstance(source, Result):
             yield [source]
             continue
-        if _classified(source):
-            yield [_of_a_classified(source)]
+        answer = _posted(http, PREVIEW, source)
+        if isinstance(answer, Result):
+            yield [answer]
             continue
-        try:
-            if isinstance(source, Upload):
-                found = preview.of_file(http, source.path, source.metadata, source.defaulted)
-            else:
-                found = [preview.of_note(http, source.source, source.payload, source.defaulted)]
-        except OSError as error:
-            yield [Result(source.source, "refused", str(error))]
-            continue
+        if isinstance(source, Upload):
+            found = preview.of_file(source.path, source.metadata, source.defaulted, answer)
+        else:
+            found = [preview.of_note(source.source, source.payload, source.defaulted, answer)]
         yield [
             Result(each.source, "refused", each.refused)
             if each.refused

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from schemas.topics import ALL
 from services.ingest import correction_routes, http, language, original_routes, revise_routes
 from services.ingest.relay import relay_forever
+from services.ingest.room import Room
 from services.runtime import metrics, problems
 from services.runtime.access import gate
 from services.runtime.access.sessions import Sessions
@@ -31,6 +32,7 @@ class Ingest:
         self.settings = settings
         folder = settings.originals_folder
         self.originals = None if folder is None else Originals(folder)
+        self.room = Room(settings.documents_bytes)
         self._relay: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -58,7 +60,7 @@ class Ingest:
 def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
     """What ingest answers over HTTP."""
     return [
-        http.router(ingest.registry, ingest.log, ingest.originals, settings),
+        http.router(ingest.registry, ingest.log, ingest.originals, ingest.room, settings),
         original_routes.router(ingest.registry, ingest.originals),
         correction_routes.router(ingest.registry, ingest.log),
         revise_routes.router(ingest.registry, ingest.log, settings),
@@ -101,10 +103,3 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
     for routes in routers(ingest, settings):
         app.include_router(routes)
     return app
-
-
-def create(settings: Settings) -> FastAPI:
-    """The application of `valise run ingest`. Raises Misconfigured."""
-    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
-
-    return compose(Registry(settings.registry_url), KafkaLog(settings), settings)

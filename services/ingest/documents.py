@@ -7,7 +7,7 @@ field that the sender guessed (`Valise-Defaulted`) gives way to the header.
 
 import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -34,13 +34,15 @@ _TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Docum
 class Reading:
     """One document of a file: what was read in it (None: nothing), and what became of it.
 
-    Of a classified one nothing is said, its name neither.
+    `fields` are those of the note that it would be, as far as they are known. Of a classified one
+    nothing is said, its name neither.
     """
 
     name: str
     found: Accepted | Problem
     document: Document | None = None
     read: DocumentRead | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def read_metadata(raw: bytes | None) -> dict[str, Any]:
@@ -129,24 +131,28 @@ def _reading(
         {"field": name, "detail": said} for name, said in NEEDED.items() if name not in fields
     ]
     if missing:
-        return Reading(document.name, invalid(missing), document, read)
+        return Reading(document.name, invalid(missing), document, read, fields)
     if "reference" not in document.fields and "reference" not in stated:
         first = taken.setdefault(normalise_line(str(fields["reference"])), document.name)
         if first != document.name:
             said = f"la référence tirée du nom du fichier est déjà celle de {first}"
             return Reading(
-                document.name, invalid([{"field": "reference", "detail": said}]), document, read
+                document.name,
+                invalid([{"field": "reference", "detail": said}]),
+                document,
+                read,
+                fields,
             )
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
     try:
         raw = json.dumps(fields).encode()
         seen = document.marks
         taken_as = accept(raw, sender=sender, now=now, trace=trace, defaulted=defaulted, seen=seen)
-        return Reading(document.name, taken_as, document, read)
+        return Reading(document.name, taken_as, document, read, fields)
     except Refused as refusal:
         if refusal.problem == marks.refusal():
             return Reading("", refusal.problem)
-        return Reading(document.name, refusal.problem, document, read)
+        return Reading(document.name, refusal.problem, document, read, fields)
 
 
 def _cites(document: Document) -> tuple[str, ...]:

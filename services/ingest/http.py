@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from schemas.access import Role
 from schemas.answers import IngestOutcome, LineAnswer, Problem, Receipt
@@ -24,6 +22,7 @@ from services.ingest.files import answer_lines, read_file, submit_documents, war
 from services.ingest.form import FILE, METADATA, Form, read_form
 from services.ingest.many import CHUNK_LINES, Manner, submit_lines
 from services.ingest.room import Room
+from services.ingest.streamed import Streamed
 from services.ingest.submit import TooLarge, submit
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
@@ -56,11 +55,11 @@ SPAN = f"POST {answers.NOTES}"
 
 
 def router(
-    registry: Registry, log: Log, originals: Originals | None, settings: Settings
+    registry: Registry, log: Log, originals: Originals | None, room: Room, settings: Settings
 ) -> APIRouter:
-    """The route of submissions; without `originals`, documents are read and not kept."""
+    """The route of submissions; without `originals`, documents are read and not kept; `room` is
+    what those that are read at once may take."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
-    room = Room(settings.documents_bytes)
 
     @routes.post(
         answers.NOTES,
@@ -85,7 +84,7 @@ def router(
                 spool = AsyncExitStack()
                 spool.enter_context(file)
                 answered = _entered(request, _post_many(file, manner))
-                return _Streamed(_encoded(answered), spool)
+                return Streamed(answered, spool)
             form = await read_form(request, settings.max_file_bytes) if kind == MULTIPART else None
             raw = b"" if form else await whole(request, manner.line_limit)
         except Refused as refusal:
@@ -127,7 +126,7 @@ def router(
             read = await read_file(form, manner)
             if len(read) > 1:
                 found = answer_lines(registry, log, originals, read, manner.trace)
-                return _Streamed(_encoded(_entered(request, found)), held.pop_all())
+                return Streamed(_entered(request, found), held.pop_all())
             (one,) = read
             if isinstance(one.found, Problem):
                 raise Refused(one.found)
@@ -158,18 +157,6 @@ def _answered(
         media_type=JSON,
         headers={"Location": receipt.links.self_},
     )
-
-
-class _Streamed(StreamingResponse):
-    """Answers line by line; what is `held` for that is let go however the response ends."""
-
-    def __init__(self, content: AsyncIterator[bytes], held: AsyncExitStack) -> None:
-        super().__init__(content, media_type=NDJSON)
-        self._held = held
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._held:
-            await super().__call__(scope, receive, send)
 
 
 async def _entered(request: Request, found: AsyncIterator[LineAnswer]) -> AsyncIterator[LineAnswer]:
@@ -205,11 +192,6 @@ async def _batches(found: AsyncIterator[LineAnswer], size: int) -> AsyncIterator
             batch = []
     if batch:
         yield batch
-
-
-async def _encoded(found: AsyncIterator[LineAnswer]) -> AsyncIterator[bytes]:
-    async for answer in found:
-        yield answer.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
 def _refused(refusal: Refused, trace: str | None) -> Response:

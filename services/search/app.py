@@ -136,13 +136,3 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
         app.include_router(routes)
     install_pages(app)
     return app
-
-
-def create(settings: Settings) -> FastAPI:
-    """The application of `valise run search`. Raises Misconfigured."""
-    from services.runtime.log.kafka import KafkaLog  # noqa: PLC0415  (not in every install)
-    from services.search.index.elastic import ElasticIndex  # noqa: PLC0415
-
-    return compose(
-        ElasticIndex(settings), Registry(settings.registry_url), KafkaLog(settings), settings
-    )

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import Request, Response
 
 from schemas.events import ClassifiedNote, decode, encode
 from schemas.topics import CLASSIFIED, SUBMITTED
 from services.classify import app
+from services.classify.preview import Tags
 from services.runtime.errors import Unavailable
 from services.runtime.log import Entry, Log
 from services.runtime.log.sqlite import SqliteLog
@@ -22,9 +24,13 @@ WITHIN = 60.0
 SETTINGS = Settings()
 
 
+async def no_documents(request: Request, tags: Tags) -> Response:
+    raise AssertionError("nobody previews here")
+
+
 async def journey(log: Log, settings: Settings) -> None:
     """A note appended to the log of a running service is classified, and the service is well."""
-    served = app.compose(log, Registry(settings.registry_url), settings)
+    served = app.compose(log, Registry(settings.registry_url), no_documents, settings)
     event = an_event(a_note(reference=f"BER-{uuid.uuid4()}"))
     async with served.router.lifespan_context(served):
         await log.append(
@@ -53,7 +59,10 @@ async def test_the_service_classifies_what_comes_on_the_embedded_log(tmp_path: P
 async def test_the_service_does_not_start_without_its_log(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     served = app.compose(
-        SqliteLog(tmp_path / "file" / "log.sqlite3"), Registry(SETTINGS.registry_url), SETTINGS
+        SqliteLog(tmp_path / "file" / "log.sqlite3"),
+        Registry(SETTINGS.registry_url),
+        no_documents,
+        SETTINGS,
     )
     with pytest.raises(Unavailable):
         async with served.router.lifespan_context(served):

@@ -1,29 +1,45 @@
 """`POST /api/v1/preview`: the tags that a text would get."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from schemas.access import Role
 from services.classify.preview import Apart, here, router
+from services.ingest.preview import documents
+from services.ingest.room import Room
 from services.runtime import problems
 from services.runtime.access import gate
 from services.runtime.journal import Journal, install
 from services.runtime.marks import refusal
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
-from tests.keys import HEADERS, admit_everything
+from tests.ingest.formats.making import docx, paragraphs, zipped
+from tests.keys import HEADERS, a_key, admit_everything
 
 DRAFT = {
     "subject": "Réforme des retraites en Allemagne",
     "body": "Le Bundestag a adopté la réforme des retraites.",
 }
+
+
+DOCUMENT = docx(
+    paragraphs(
+        "Référence : BER-2026-0201",
+        "Date : 5 mars 2026",
+        "Objet : Réforme des retraites",
+        "Le Bundestag a adopté la réforme des retraites.",
+    )
+)
 
 
 def app(classify: object, data: Path) -> FastAPI:
@@ -33,7 +49,9 @@ def app(classify: object, data: Path) -> FastAPI:
     admit_everything(registry)
     gate.install(found, gate.Gate(registry))
     install(found, Journal(registry, 365))
-    found.include_router(router(classify, Settings(max_body_bytes=2_000)))  # type: ignore[arg-type]
+    settings = Settings(max_body_bytes=2_000, max_file_bytes=1_000_000)
+    reader = documents(Room(settings.documents_bytes), settings)
+    found.include_router(router(classify, reader, settings))  # type: ignore[arg-type]
     return found
 
 
@@ -109,10 +127,126 @@ async def test_a_classified_draft_is_refused_as_at_the_door(
     assert "retraites" not in caplog.text
 
 
-async def test_a_file_is_told_how_it_is_previewed(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/api/v1/preview", files={"file": ("a.html", b"x")})
+async def test_what_is_neither_a_note_nor_a_form_is_told_what_may_come(
+    client: httpx.AsyncClient,
+) -> None:
+    headers = {"Content-Type": "application/pdf"}
+    answer = await client.post("/api/v1/preview", content=b"%PDF", headers=headers)
     assert answer.status_code == 415
-    assert "valise submit --preview" in answer.json()["detail"]
+    assert answer.headers["Accept-Post"] == "application/json, multipart/form-data"
+
+
+async def preview(
+    client: httpx.AsyncClient,
+    name: str,
+    content: bytes,
+    metadata: object = None,
+    headers: dict[str, str] | None = None,
+) -> httpx.Response:
+    files: dict[str, Any] = {"file": (name, content)}
+    if metadata is not None:
+        files["metadata"] = (None, json.dumps(metadata).encode(), "application/json")
+    return await client.post("/api/v1/preview", files=files, headers=headers)
+
+
+async def test_a_counsellor_sees_what_would_be_read_in_a_document_and_its_tags(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await preview(client, "Retraites.docx", DOCUMENT, {"post": "berlin"})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["name"] == "Retraites.docx"
+    assert found["read"] == {
+        "subject": "Réforme des retraites",
+        "date": "2026-03-05",
+        "reference": "BER-2026-0201",
+        "cites": [],
+        "attachments": [],
+    }
+    assert [tag["theme"] for tag in found["themes"]] == ["protection_sociale"]
+    assert found["countries"][0]["country"] == "DE"
+    for tag in (*found["themes"], *found["countries"]):
+        for each in tag["evidence"]:
+            assert found[each["field"]][each["start"] : each["end"]] == each["text"]
+    assert "problem" not in found
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (None, "le document ne dit pas quel poste l'envoie"),
+        ({"post": "atlantide"}, "poste inconnu"),
+    ],
+)
+async def test_what_would_be_refused_is_shown_with_its_tags_and_why(
+    client: httpx.AsyncClient, metadata: object, said: str
+) -> None:
+    found = (await preview(client, "Retraites.docx", DOCUMENT, metadata)).json()
+    assert [tag["theme"] for tag in found["themes"]] == ["protection_sociale"]
+    assert found["problem"]["status"] == 422
+    assert said in json.dumps(found["problem"], ensure_ascii=False)
+
+
+async def test_a_reader_sees_the_tags_and_that_it_may_not_send(tmp_path: Path) -> None:
+    transport = httpx.ASGITransport(app(here, tmp_path))
+    reader = a_key(Registry(f"sqlite:///{tmp_path / 'registry.sqlite3'}"), Role.READ)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://valise", headers=reader
+    ) as client:
+        found = (await preview(client, "Retraites.docx", DOCUMENT, {"post": "berlin"})).json()
+    assert found["countries"][0]["country"] == "DE"
+    assert found["problem"]["status"] == 403
+
+
+async def test_each_document_of_an_archive_is_previewed_on_a_line(
+    client: httpx.AsyncClient,
+) -> None:
+    word = "Zythomancielle"
+    files = {
+        "a.docx": DOCUMENT,
+        "b.pdf": b"%PDF-1.4 broken",
+        f"{word}.docx": docx(paragraphs("TRÈS SECRET", word)),
+        "c.html": b"<p>Le Parlement italien vote le budget de la sant\xc3\xa9.</p>",
+    }
+    answer = await preview(
+        client, "envoi.zip", zipped(files), {"post": "berlin", "date": "2026-03-01"}
+    )
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in answer.content.split(b"\n") if line]
+    assert [(line["line"], line["status"]) for line in lines] == [
+        (1, 200), (2, 422), (3, 422), (4, 200),
+    ]  # fmt: skip
+    assert lines[0]["preview"]["read"]["reference"] == "BER-2026-0201"
+    assert lines[1]["name"] == "envoi.zip/b.pdf"
+    assert "name" not in lines[2]
+    assert lines[2]["problem"] == refusal().model_dump(exclude_none=True)
+    assert word not in answer.text
+    assert lines[3]["preview"]["countries"][0]["country"] == "IT"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("a.docx", b"PK\x03\x04", 422),
+        ("a.exe", b"MZ\x00\x01", 415),
+        ("a.txt", b"", 422),
+        ("a.docx", docx(paragraphs("SECRET DÉFENSE", "Le texte.")), 422),
+        ("a.html", b"<p>" + b"x" * 1_200_000 + b"</p>", 413),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_as_at_the_door(
+    client: httpx.AsyncClient, name: str, content: bytes, status: int
+) -> None:
+    answer = await preview(client, name, content)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_metadata_that_are_none_are_refused(client: httpx.AsyncClient) -> None:
+    for metadata in ([], {"marking": "secret"}):
+        assert (await preview(client, "a.docx", DOCUMENT, metadata)).status_code == 422
+    guessed = {"Valise-Defaulted": "subject"}
+    assert (await preview(client, "a.docx", DOCUMENT, {}, guessed)).status_code == 422
 
 
 async def test_the_embedded_server_has_a_process_for_previews_while_they_come() -> None:

@@ -20,13 +20,11 @@ import pytest
 import yaml
 
 from schemas.topics import ALL
-from services.classify import app as classify
 from services.cli import app as command
 from services.cli.serve import Service
+from services.distributed import APPLICATIONS
 from services.embedded import Settings
-from services.ingest import app as ingest
 from services.runtime.settings import SECRETS
-from services.search import app as search
 from tests.conftest import ROOT
 from tests.deployment import secure
 
@@ -145,8 +143,8 @@ def test_the_health_paths_exist_in_each_service() -> None:
             "VALISE_DATABASE": "postgresql://d/valise",
         }
     )
-    for app in (ingest, classify, search):
-        paths = set(app.create(settings).openapi()["paths"])
+    for create in APPLICATIONS.values():
+        paths = set(create(settings).openapi()["paths"])
         assert {"/health/live", "/health/ready"} <= paths
 
 

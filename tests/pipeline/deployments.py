@@ -137,6 +137,10 @@ class Embedded:
         return self.server.url
 
     @property
+    def classify(self) -> str:
+        return self.server.url
+
+    @property
     def registry_url(self) -> str:
         return f"sqlite:///{self.data / 'registry.sqlite3'}"
 
@@ -232,6 +236,10 @@ class Distributed:
     @property
     def search(self) -> str:
         return self.services["search"].url
+
+    @property
+    def classify(self) -> str:
+        return self.services["classify"].url
 
     @property
     def registry_url(self) -> str:

@@ -13,10 +13,13 @@ import httpx
 import pytest
 
 from schemas.note import note_id
+from tests.ingest.formats.making import docx, paragraphs, zipped
+from tests.operations.test_expunge import where
 from tests.pipeline.corpus import SAMPLES, samples
 from tests.pipeline.deployments import (
     VALISE,
     Deployment,
+    Embedded,
     deployment_of,
     environment,
     running,
@@ -45,6 +48,7 @@ def deployment(
 def valise(deployment: Deployment, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """The command, pointed at the service that serves it."""
     url = deployment.ingest if arguments[0] in ("submit", "correct") else deployment.search
+    url = deployment.classify if "--preview" in arguments else url
     return subprocess.run(
         [VALISE, *arguments],
         env=environment(deployment) | {"VALISE_URL": url},
@@ -246,3 +250,45 @@ def feed(deployment: Deployment) -> str:
 def state(deployment: Deployment, note: str) -> str:
     answer = deployment.http.get(f"{deployment.search}/api/v1/notes/{note}/trace")
     return str(answer.json().get("state"))
+
+
+def test_a_document_is_previewed_and_nothing_of_it_is_kept(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    word = "Tarabiscotance"
+    document = docx(
+        paragraphs(
+            "Référence : BER-PREVIEW-1",
+            "Date : 5 mars 2026",
+            f"Objet : Réforme des retraites ({word})",
+            f"Le Bundestag a adopté la réforme des retraites ({word}).",
+        )
+    )
+    path = tmp_path / "note.docx"
+    path.write_bytes(document)
+    before = total(deployment)
+    shown = valise(deployment, "submit", "--preview", "--post", "berlin", "--json", str(path))
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    found = json.loads(shown.stdout)
+    assert found["read"]["reference"] == "BER-PREVIEW-1"
+    assert found["tags"]["countries"][0]["country"] == "DE"
+    assert [tag["theme"] for tag in found["tags"]["themes"]] == ["protection_sociale"]
+
+    secret = docx(paragraphs("TRÈS SECRET", f"Le Bundestag a adopté la {word}."))
+    files = {"bon.docx": document, "autre.docx": secret, "casse.pdf": b"%PDF-1.4"}
+    answer = deployment.http.post(
+        f"{deployment.classify}/api/v1/preview", files={"file": ("envoi.zip", zipped(files))}
+    )
+    lines = [json.loads(line) for line in answer.content.split(b"\n") if line]
+    assert [line["status"] for line in lines] == [200, 422, 422]
+    assert lines[0]["preview"]["problem"]["errors"][0]["field"] == "post"
+
+    assert total(deployment) == before
+    places = deployment.http.get(
+        f"{deployment.search}/api/v1/notes",
+        params={"post": "berlin", "reference": "BER-PREVIEW-1"},
+    )
+    assert places.json()["notes"] == []
+    assert word not in deployment.logs()
+    if isinstance(deployment, Embedded):
+        assert where(deployment.data, word) == set()

@@ -14,6 +14,8 @@ from fastapi import FastAPI, Response
 from schemas.access import KeyView, Person, Role
 from services.classify import app as classify
 from services.ingest import app as ingest
+from services.ingest.preview import documents
+from services.ingest.room import Room
 from services.runtime import problems
 from services.runtime.access import forgery, gate, keys
 from services.runtime.access.first import ORDER
@@ -167,13 +169,14 @@ async def test_every_service_knows_the_sessions_of_the_registry(
 ) -> None:
     settings = Settings(data=tmp_path)
     log = SqliteLog(tmp_path / "log.sqlite3")
+    reader = documents(Room(settings.documents_bytes), settings)
     answer = Response()
     await Sessions(registry, settings).begin(answer, a_key(registry))
     secret = answer.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
     ours = {"X-CSRF-Token": forgery.token(secret), "Sec-Fetch-Site": "same-origin"}
     for app, path in (
         (ingest.compose(registry, log, settings), "/api/v1/notes"),
-        (classify.compose(log, registry, settings), "/api/v1/preview"),
+        (classify.compose(log, registry, reader, settings), "/api/v1/preview"),
     ):
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000"

@@ -1,0 +1,19 @@
+"""What a preview is asked for: a note that need not be whole."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.note import MAX_BODY, MAX_SUBJECT, Line, Text
+from schemas.vocabulary import PostCode
+
+
+class Draft(BaseModel):
+    """A note, or as much of it as there is. What bears on no tag (reference, date, …) may stand
+    there and is left aside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    subject: Annotated[Line, Field(max_length=MAX_SUBJECT)] = ""
+    body: Annotated[Text, Field(min_length=1, max_length=MAX_BODY)]
+    post: PostCode | None = None
