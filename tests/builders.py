@@ -9,6 +9,9 @@ from schemas.events import ClassifiedNote, Kind, NoteEvent, classified
 from schemas.note import Note
 from schemas.vocabulary import Role
 
+UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
+"""The id of no note."""
+
 
 def a_note(**changes: Any) -> Note:
     """A note from Berlin on a pension reform; any field can be changed."""

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -26,6 +25,7 @@ from services.ingest.submit import TooLarge, submit
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import BegunCorrection, Registry
+from tests.builders import UNKNOWN
 from tests.ingest.conftest import Office, engines
 from tests.ingest.test_relay import NarrowLog
 from tests.runtime.registry_kit import correction, submission, withdraw
@@ -99,7 +99,7 @@ async def test_a_note_sent_again_does_not_touch_its_correction(office: Office) -
     assert (await send(office)).json()["outcome"] == "duplicate"
 
 
-@pytest.mark.parametrize("note", [str(uuid4()), "BER-2026-0142", "é"])
+@pytest.mark.parametrize("note", [UNKNOWN, "BER-2026-0142", "é"])
 async def test_a_note_that_nobody_sent_cannot_be_corrected(office: Office, note: str) -> None:
     answer = await send(office, note=note)
     assert answer.status_code == 404

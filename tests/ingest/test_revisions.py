@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from services.ingest.submit import TooLarge, submit
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import BegunCorrection, BegunRevision, Obstacle, Registry
+from tests.builders import UNKNOWN
 from tests.ingest.conftest import BERLIN, Office, engines
 from tests.ingest.test_corrections import (
     ID,
@@ -130,7 +130,7 @@ async def test_post_and_reference_do_not_change(office: Office) -> None:
     assert len(await office.logged()) == 1
 
 
-@pytest.mark.parametrize("note", [str(uuid4()), "BER-2026-0142", "é"])
+@pytest.mark.parametrize("note", [UNKNOWN, "BER-2026-0142", "é"])
 async def test_a_note_that_nobody_sent_is_not_changed(office: Office, note: str) -> None:
     headers = {"If-Match": "*"}
     address = f"/api/v1/notes/{note}"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.events import CorrectionTags, Kind
 from services.search.pages import CONTENT_SECURITY_POLICY, STATIC
 from services.search.search_page import only_marks
-from tests.builders import a_note
+from tests.builders import UNKNOWN, a_note
 from tests.pages.html import Page, check, read
 from tests.search import corpus
 from tests.search.site import Site, open_site
@@ -316,7 +316,7 @@ def test_nothing_but_marks_comes_through_a_highlight(fragment: str) -> None:
     ("address", "status", "said"),
     [
         ("/rien", 404, "Rien ne se trouve à cette adresse"),
-        (f"/notes/{uuid4()}", 404, "Aucune note reçue"),
+        (f"/notes/{UNKNOWN}", 404, "Aucune note reçue"),
         ("/?theme=sport", 422, "Valeurs possibles"),
         ("/?cursor=nimporte", 422, "n'est pas la suite"),
         ("/static/secret.css", 404, "Rien"),

@@ -15,6 +15,7 @@ from schemas.vocabulary import Marking
 from services.search.handlers import letter_keeper
 from services.search.index import CURSOR_MINUTES
 from services.search.parameters import BY_NAME
+from tests.builders import UNKNOWN
 from tests.keys import a_key
 from tests.search import corpus
 from tests.search.site import Site, record
@@ -197,7 +198,7 @@ async def test_a_reader_s_correction_replaces_the_tags(site: Site) -> None:
     assert [tag["country"] for tag in view["countries"]] == ["CH"]
 
 
-@pytest.mark.parametrize("note_id", [str(uuid4()), "BER-2026-0142", "%00", "é"])
+@pytest.mark.parametrize("note_id", [UNKNOWN, "BER-2026-0142", "%00", "é"])
 async def test_an_unknown_note_is_not_found(site: Site, note_id: str) -> None:
     for address in (f"/api/v1/notes/{note_id}", f"/api/v1/notes/{note_id}/trace"):
         answer = await site.get(address)
