@@ -21,6 +21,12 @@ settings.register_profile("soak", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("VALISE_HYPOTHESIS", "ci"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with slow tests come first: none is left for one process while the others idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_notes() -> Path:
     """The folder of real documents beside the project; skips where it is absent."""

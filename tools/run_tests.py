@@ -11,6 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+MOST_AT_ONCE = 4
+"""Processes of tests: each may take 1.3 GB with the services that it starts."""
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools" / "engines"))
 
@@ -58,9 +61,12 @@ def live(arguments: list[str]) -> int:
 
 
 def pytest(arguments: list[str], settings: dict[str, str]) -> int:
-    """Run pytest in a process of its own; its exit code (no test at all is a failure)."""
+    """Run pytest in processes of its own, a module in one of them; its exit code (no test at all is
+    a failure)."""
+    at_once = str(min(os.cpu_count() or 1, MOST_AT_ONCE))
+    spread = ["-n", at_once, "--dist", "loadscope", "--no-loadscope-reorder"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
+        [sys.executable, "-m", "pytest", *spread, *arguments],
         cwd=ROOT,
         env={**os.environ, **settings},
         check=False,
