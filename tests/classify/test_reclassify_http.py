@@ -132,6 +132,7 @@ async def releases(log: SqliteLog) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 async def test_a_dry_run_then_the_run_then_nothing_left(log: SqliteLog, tmp_path: Path) -> None:
     with served(runs(tmp_path)) as url:
         dry = lines(await asked(url, dry_run=True))[-1]["summary"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,7 @@ async def test_a_client_that_reads_only_after_writing_gets_every_answer(tmp_path
         assert response.text.count('"accepted"') == count
 
 
+@pytest.mark.slow
 async def test_memory_stays_flat_however_many_lines_come(tmp_path: Path) -> None:
     """40 MB of notes of 10 KB: what is held at once is a chunk, not the request."""
 

@@ -75,6 +75,7 @@ def steady(answer: Any) -> Any:
     return [steady(each) for each in answer] if isinstance(answer, list) else answer
 
 
+@pytest.mark.slow
 def test_an_office_gets_its_notes_and_answers_back_from_a_backup(tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     office = Embedded(tmp_path / "first")

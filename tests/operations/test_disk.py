@@ -76,6 +76,7 @@ def serving(folder: Path, low: int) -> Iterator[Embedded]:
         yield deployment
 
 
+@pytest.mark.slow
 def test_a_low_disk_is_said_and_a_nearly_full_one_refuses_new_notes_only(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     note = samples()[0]
