@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from schemas.moments import Moment
 from schemas.note import STORABLE, Frozen, Line
 from schemas.query import Reader
 from schemas.vocabulary import Marking, posts
@@ -124,7 +125,7 @@ class KeyOrder(Frozen):
 
     name: Name = Field(description="À qui ou à quoi elle sert")
     rights: Rights
-    expires_at: AwareDatetime | None = Field(default=None, description="Fin de validité")
+    expires_at: Moment | None = Field(default=None, description="Fin de validité")
 
 
 class KeyView(Frozen):

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
 
 from schemas.access import Role
 from schemas.journal import Action, JournalCheck, JournalEntry, JournalPage
+from schemas.moments import Moment
 from schemas.note import STORABLE
 from services.runtime import problems
 from services.runtime.access.gate import needs
@@ -35,8 +35,8 @@ About = Annotated[
     str | None,
     Query(alias="object", max_length=200, pattern=STORABLE, description="Autre objet : « key:12 »"),
 ]
-Since = Annotated[AwareDatetime | None, Query(alias="from", description="À partir de ce moment")]
-Until = Annotated[AwareDatetime | None, Query(alias="to", description="Avant ce moment")]
+Since = Annotated[Moment | None, Query(alias="from", description="À partir de ce moment")]
+Until = Annotated[Moment | None, Query(alias="to", description="Avant ce moment")]
 Before = Annotated[
     int | None, Query(ge=1, le=MAX_NUMBER, description="« next » de la page précédente")
 ]

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from schemas.access import KeyList, KeyOrder, KeyView, NewKey, Role
 from schemas.journal import Action
+from schemas.moments import LAST
 from services.runtime import problems
 from services.runtime.access import keys
 from services.runtime.access.gate import needs
@@ -66,13 +67,13 @@ def router(registry: Registry) -> APIRouter:
         old = await aside(registry.key_numbered, number)
         if old is None:
             raise _unknown()
-        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+        if not old.holds(now):
             raise ProblemError(
                 409, detail="Cette clé n'est plus valable : créer une clé, plutôt que la remplacer."
             )
-        lasting = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+        lasting = _as_long(old, now)
         made = await _made(KeyOrder(name=old.name, rights=old.rights, expires_at=lasting), now)
-        ending = now + timedelta(hours=overlap_hours)
+        ending = min(now + timedelta(hours=overlap_hours), old.expires_at or LAST)
         await aside(registry.end_key, number, ending, revoked=False)
         _recorded(request, made, replaces=number)
         record(
@@ -102,6 +103,13 @@ def router(registry: Registry) -> APIRouter:
         return NewKey(**view.model_dump(), key=str(secret))
 
     return routes
+
+
+def _as_long(old: KeyView, now: datetime) -> datetime | None:
+    """When a key ends that is made now to last as long as this one; LAST at the latest."""
+    if old.expires_at is None:
+        return None
+    return now + min(old.expires_at - old.created_at, LAST - now)
 
 
 def _recorded(request: Request, key: KeyView, **details: int) -> None:

@@ -103,6 +103,20 @@ async def test_what_was_not_found_or_not_understood_is_no_reading(site: Site) ->
     assert await entries(site) == []
 
 
+@pytest.mark.parametrize("bound", ["from", "to"])
+@pytest.mark.parametrize(
+    "moment",
+    ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "1999-12-31T23:59:59Z"],
+)
+async def test_a_moment_outside_of_the_calendar_is_refused_clearly(
+    site: Site, bound: str, moment: str
+) -> None:
+    answer = await site.reader.get(PATH, params={bound: moment})
+    assert answer.status_code == 422, answer.text
+    (wrong,) = answer.json()["errors"]
+    assert wrong == {"field": bound, "detail": "moment attendu entre 2000 et 2199"}
+
+
 async def test_refused_access_is_entered_with_what_was_tried_and_never_with_the_key(
     site: Site,
 ) -> None:

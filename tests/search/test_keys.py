@@ -1,5 +1,6 @@
 """An administrator's keys over HTTP, and what a reader of some clearance is shown of a note."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Role
+from schemas.access import KeyOrder, Role
 from schemas.classification import Classification, CountryTag, Evidence
 from schemas.events import ClassifiedNote, classified
+from schemas.moments import LAST
 from schemas.note import MarkedSpan
 from schemas.vocabulary import Role as About
+from services.runtime.access import keys
 from services.runtime.access.rights import HIDDEN
+from services.runtime.registry import JournalFilter
 from tests.builders import a_note, an_event
 from tests.runtime.registry_kit import rectification, submission
 from tests.search.site import Site, open_site
@@ -59,6 +63,10 @@ async def test_a_new_key_is_shown_once_and_works(site: Site) -> None:
         ({"rights": {"roles": ["roi"]}}, "roles"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, "entre 2000 et 2199"),
+        ({"expires_at": "9999-12-31T23:59:59-12:00"}, "entre 2000 et 2199"),
+        ({"expires_at": "0001-01-01T00:00:00+12:00"}, "entre 2000 et 2199"),
+        ({"expires_at": "2200-01-01T00:00:00Z"}, "entre 2000 et 2199"),
         ({"inconnu": 1}, "inconnu"),
     ],
 )
@@ -84,6 +92,30 @@ async def test_a_rotated_key_overlaps_with_the_new_one(site: Site) -> None:
     assert left is not None
     assert left.expires_at is not None
     assert left.expires_at - datetime.now(UTC) <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("ends", [LAST, datetime.max.replace(tzinfo=UTC)])
+async def test_a_key_rotated_at_the_end_of_the_calendar_lasts_until_then(
+    site: Site, ends: datetime
+) -> None:
+    order = KeyOrder.model_validate(ORDER).model_copy(update={"expires_at": ends})
+    secret = keys.new()
+    old = site.registry.add_key(order, secret.label, secret.hash, datetime.now(UTC))
+    answer = await site.reader.post(f"/api/v1/keys/{old.number}/rotate")
+    assert answer.status_code == 201, answer.text
+    assert datetime.fromisoformat(answer.json()["expires_at"]) == LAST
+
+
+async def test_a_key_that_ends_within_the_overlap_is_not_said_to_last_longer(site: Site) -> None:
+    ends = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    old = await made(site, expires_at=ends.isoformat())
+    await site.reader.post(f"/api/v1/keys/{old['number']}/rotate?overlap_hours=24")
+    left = site.registry.key_numbered(old["number"])
+    assert left is not None
+    assert left.expires_at == ends
+    rotated = site.registry.journal_page(JournalFilter(object=f"key:{old['number']}"), None, 10)
+    said = [json.loads(row.draft.details) for row in rotated]
+    assert [each["until"] for each in said if each["what"] == "key_rotated"] == [ends.isoformat()]
 
 
 async def test_a_key_replaced_at_once_is_over(site: Site) -> None:
