@@ -24,6 +24,7 @@ from services.runtime.registry import (
     CorrectionSubmission,
     Obstacle,
     Registry,
+    Sender,
 )
 
 WHOLE = "correction"
@@ -79,7 +80,7 @@ def states_seen(if_match: str | None) -> frozenset[tuple[int, int]] | None:
 
 
 async def correct(
-    registry: Registry, log: Log, sent: CorrectionSubmission
+    registry: Registry, log: Log, sent: CorrectionSubmission, sender: Sender | None = None
 ) -> BegunCorrection | Obstacle | TooLarge:
     """What became of this correction, as `submit.change` says. Raises Unavailable."""
-    return await change(registry, log, partial(registry.begin_correction, sent), sent.trace)
+    return await change(registry, log, partial(registry.begin_correction, sent, sender), sent.trace)

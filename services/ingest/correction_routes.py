@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from schemas.access import Role
-from schemas.answers import CorrectionReceipt
+from schemas.answers import CorrectionReceipt, IngestOutcome
 from schemas.correction import Correction
 from schemas.journal import Action
 from services.ingest import answers, outcomes
@@ -18,7 +18,7 @@ from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
 from services.runtime.access.rights import audience_for, sees_whole
-from services.runtime.journal import record
+from services.runtime.journal import record, sender_of
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Obstacle, Registry, aside
@@ -62,20 +62,21 @@ def router(registry: Registry, log: Log) -> APIRouter:
             outcomes.refused(error.problem, given)
             raise
         with TIME.time(), tracing.span(outcomes.SERVICE, f"POST {PATH}", given) as trace:
-            result = await correct(registry, log, replace(sent, trace=trace))
+            result = await correct(registry, log, replace(sent, trace=trace), sender_of(request))
         if isinstance(result, TooLarge):
             return problems.answer(answers.too_large())
         if isinstance(result, Obstacle):
             said = answers.not_corrected(result)
             outcomes.refused(said, given)
             return problems.answer(said)
-        record(
-            request,
-            Action.CORRECTED,
-            result.note_id,
-            outcome=result.outcome.value,
-            correction=result.correction,
-        )
+        if result.outcome is IngestOutcome.DUPLICATE:
+            record(
+                request,
+                Action.CORRECTED,
+                result.note_id,
+                outcome=result.outcome.value,
+                correction=result.correction,
+            )
         receipt = answers.correction_receipt(result)
         return Response(
             receipt.model_dump_json(by_alias=True),

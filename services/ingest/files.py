@@ -18,7 +18,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.problems import problem
-from services.runtime.registry import Begun, OriginalRow, Registry, aside
+from services.runtime.registry import Begun, OriginalRow, Registry, Sender, aside
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,11 @@ async def read_file(form: Form, manner: Manner) -> list[Reading]:
 
 
 async def submit_documents(
-    registry: Registry, log: Log, originals: Originals | None, read: Sequence[Reading]
+    registry: Registry,
+    log: Log,
+    originals: Originals | None,
+    read: Sequence[Reading],
+    sender: Sender | None = None,
 ) -> list[Result | Problem]:
     """What became of these documents, in order: the log has all that are not in conflict, and the
     store has their originals.
@@ -60,7 +64,7 @@ async def submit_documents(
     and gets both. Raises Unavailable.
     """
     good = [each.found.submission for each in read if isinstance(each.found, Accepted)]
-    results = iter(await submit(registry, log, good)) if good else iter(())
+    results = iter(await submit(registry, log, good, sender)) if good else iter(())
     found: list[Result | Problem] = []
     for each in read:
         result = each.found if isinstance(each.found, Problem) else next(results)
@@ -75,7 +79,7 @@ async def answer_lines(
     log: Log,
     originals: Originals | None,
     read: Sequence[Reading],
-    trace: str | None,
+    manner: Manner,
 ) -> AsyncIterator[LineAnswer]:
     """The answer to each of several documents; what comes after an outage is answered with 503."""
     away: Problem | None = None
@@ -84,14 +88,14 @@ async def answer_lines(
         results: Sequence[Result | Problem] = ()
         if away is None:
             try:
-                results = await submit_documents(registry, log, originals, chunk)
+                results = await submit_documents(registry, log, originals, chunk, manner.named)
             except Unavailable as error:
                 logger.warning("unavailable from document %d on: %s", at + 1, error.reason)
                 away = problem(503)
         if away is not None:
             results = [each.found if isinstance(each.found, Problem) else away for each in chunk]
         for number, (each, result) in enumerate(zip(chunk, results, strict=True), start=at + 1):
-            yield _line(number, each, result, warnings(each, originals), trace)
+            yield _line(number, each, result, warnings(each, originals), manner.trace)
 
 
 def warnings(reading: Reading, originals: Originals | None) -> tuple[str, ...]:

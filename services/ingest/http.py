@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
+import anyio.lowlevel
 from fastapi import APIRouter, Request, Response
 
 from schemas.access import Role
@@ -27,7 +28,7 @@ from services.ingest.submit import TooLarge, submit
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
 from services.runtime.errors import Unavailable
-from services.runtime.journal import enter_all, record
+from services.runtime.journal import enter_all, record, sender_of
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
@@ -45,9 +46,6 @@ MARKING = {
     "« Spécial France », « Non protégé »…). Une mention inconnue vaut la plus stricte, et le reçu "
     "en avertit ; un document classifié est refusé.",
 }
-TAKEN = (IngestOutcome.ACCEPTED, IngestOutcome.DUPLICATE)
-"""What the journal tells of."""
-
 logger = logging.getLogger(__name__)
 
 TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
@@ -76,6 +74,7 @@ def router(
             manner = Manner(
                 sender=await caller_of(request, Role.SUBMIT),
                 line_limit=settings.max_body_bytes,
+                named=sender_of(request),
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
                 trace=given,
             )
@@ -116,7 +115,7 @@ def router(
             trace=manner.trace,
             defaulted=manner.defaulted,
         )
-        (result,) = await submit(registry, log, [taken.submission])
+        (result,) = await submit(registry, log, [taken.submission], manner.named)
         return _answered(request, result, taken)
 
     async def _post_file(request: Request, form: Form, manner: Manner) -> Response:
@@ -125,12 +124,12 @@ def router(
             await held.enter_async_context(room.of(form.size))
             read = await read_file(form, manner)
             if len(read) > 1:
-                found = answer_lines(registry, log, originals, read, manner.trace)
+                found = answer_lines(registry, log, originals, read, manner)
                 return Streamed(_entered(request, found), held.pop_all())
             (one,) = read
             if isinstance(one.found, Problem):
                 raise Refused(one.found)
-            (result,) = await submit_documents(registry, log, originals, read)
+            (result,) = await submit_documents(registry, log, originals, read, manner.named)
             assert not isinstance(result, Problem)
             warned = Accepted(one.found.submission, warnings(one, originals))
             return _answered(request, result, warned, one)
@@ -147,7 +146,8 @@ def _answered(
     said = answers.conflict(result, taken.submission.event.note)
     if said is not None:
         return problems.answer(said)
-    record(request, Action.SUBMITTED, result.note_id, outcome=result.outcome.value)
+    if result.outcome is IngestOutcome.DUPLICATE:
+        record(request, Action.SUBMITTED, result.note_id, outcome=result.outcome.value)
     receipt = answers.receipt(result, taken.warnings)
     if read is not None:
         receipt = receipt.model_copy(update={"read": read.read})
@@ -162,25 +162,44 @@ def _answered(
 async def _entered(request: Request, found: AsyncIterator[LineAnswer]) -> AsyncIterator[LineAnswer]:
     """These answers, once the journal has them, many at a time.
 
-    What cannot be entered is answered with 503: the note is there, and is entered when it is sent
-    again.
+    Of a sender who hangs up, what was begun is finished and entered all the same.
     """
-    async for some in _batches(found, CHUNK_LINES):
-        taken = [
-            (each.id, each.outcome.value)
+    batches = _batches(found, CHUNK_LINES)
+    while True:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        with anyio.CancelScope(shield=True):
+            some = await _next_entered(request, batches)
+        if not some:
+            return
+        for each in some:
+            yield each
+
+
+async def _next_entered(
+    request: Request, batches: AsyncIterator[list[LineAnswer]]
+) -> list[LineAnswer]:
+    """The next answers; none at the end. What is accepted the registry has entered already.
+
+    A repetition that cannot be entered is answered with 503, and is entered when it is sent again.
+    """
+    some: list[LineAnswer] = await anext(batches, [])
+    repeated = [
+        (each.id, each.outcome.value)
+        for each in some
+        if each.id is not None and each.outcome is IngestOutcome.DUPLICATE
+    ]
+    try:
+        await enter_all(request, Action.SUBMITTED, repeated)
+    except Unavailable as error:
+        logger.warning("unavailable: %s", error.reason)
+        away = problems.problem(503)
+        return [
+            answers.refused_line(each.line, away)
+            if each.outcome is IngestOutcome.DUPLICATE
+            else each
             for each in some
-            if each.id is not None and each.outcome in TAKEN
         ]
-        try:
-            await enter_all(request, Action.SUBMITTED, taken)
-        except Unavailable as error:
-            logger.warning("unavailable: %s", error.reason)
-            for each in some:
-                away = each.outcome in TAKEN
-                yield answers.refused_line(each.line, problems.problem(503)) if away else each
-        else:
-            for each in some:
-                yield each
+    return some
 
 
 async def _batches(found: AsyncIterator[LineAnswer], size: int) -> AsyncIterator[list[LineAnswer]]:

@@ -16,7 +16,7 @@ from services.ingest.submit import submit
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.problems import problem
-from services.runtime.registry import Registry
+from services.runtime.registry import Registry, Sender
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +28,14 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What holds for every note of a request: its sender, longest line, guessed fields, trace."""
+    """What holds for every note of a request: its sender, longest line, guessed fields, trace.
+
+    `named` is the sender as the journal names them.
+    """
 
     sender: Caller
     line_limit: int
+    named: Sender | None = None
     defaulted: frozenset[str] = frozenset()
     trace: str | None = None
 
@@ -53,7 +57,7 @@ async def submit_lines(
     while chunk := await asyncio.to_thread(_read_chunk, source, manner):
         if away is None:
             try:
-                answered = await _submit_chunk(registry, log, chunk, manner.trace)
+                answered = await _submit_chunk(registry, log, chunk, manner)
             except Unavailable as error:
                 logger.warning("unavailable from line %d on: %s", chunk[0][0], error.reason)
                 away = problem(503)
@@ -67,13 +71,13 @@ async def submit_lines(
 
 
 async def _submit_chunk(
-    registry: Registry, log: Log, chunk: Sequence[Read], trace: str | None
+    registry: Registry, log: Log, chunk: Sequence[Read], manner: Manner
 ) -> list[LineAnswer]:
     good = [read.submission for _, read in chunk if isinstance(read, Accepted)]
-    results = iter(await submit(registry, log, good)) if good else iter(())
+    results = iter(await submit(registry, log, good, manner.named)) if good else iter(())
     for _, read in chunk:
         if isinstance(read, Problem):
-            outcomes.refused(read, trace)
+            outcomes.refused(read, manner.trace)
     return [
         answers.refused_line(number, read)
         if isinstance(read, Problem)

@@ -1,4 +1,7 @@
-"""The relay: finishes receipts that a crash or an outage left between registry and log."""
+"""The relay: finishes receipts that a crash or an outage left between registry and log.
+
+What it finishes is entered in the journal by whoever sent it, as all changes of notes are.
+"""
 
 import asyncio
 import logging
@@ -49,7 +52,8 @@ async def relay_once(registry: Registry, log: Log, *, age: float = AGE_SECONDS) 
     One that the log can never take is forgotten: nobody was told that it was accepted. Raises
     Unavailable.
     """
-    pending = await aside(registry.pending, datetime.now(UTC) - timedelta(seconds=age), limit=BATCH)
+    begun_before = datetime.now(UTC) - timedelta(seconds=age)
+    pending = await aside(registry.pending, begun_before, limit=BATCH)
     refused = await append(log, SUBMITTED.name, pending)
     for key in refused:
         outcomes.too_large(str(key.note_id), None)
@@ -58,4 +62,5 @@ async def relay_once(registry: Registry, log: Log, *, age: float = AGE_SECONDS) 
     if written:
         await settle(registry, log, SUBMITTED.name, written)
         logger.info("relayed: %d pending notes", len(written))
+    await aside(registry.enter_left, begun_before, limit=BATCH)
     return len(pending)

@@ -19,6 +19,7 @@ from services.runtime.registry import (
     Obstacle,
     Registry,
     RevisionSubmission,
+    Sender,
 )
 
 
@@ -63,7 +64,7 @@ def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmis
 
 
 async def revise(
-    registry: Registry, log: Log, sent: RevisionSubmission
+    registry: Registry, log: Log, sent: RevisionSubmission, sender: Sender | None = None
 ) -> BegunRevision | Obstacle | TooLarge:
     """What became of this revision, as `submit.change` says. Raises Unavailable."""
-    return await change(registry, log, partial(registry.begin_revision, sent), sent.trace)
+    return await change(registry, log, partial(registry.begin_revision, sent, sender), sent.trace)

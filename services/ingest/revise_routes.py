@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from schemas.access import Caller, Role
-from schemas.answers import Problem, Receipt
+from schemas.answers import IngestOutcome, Problem, Receipt
 from schemas.journal import Action
 from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, defaulted_fields, traceparent
@@ -17,7 +17,7 @@ from services.ingest.revise import read_rectification, revise, withdrawal
 from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
-from services.runtime.journal import record
+from services.runtime.journal import record, sender_of
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Obstacle, Registry, RevisionSubmission, aside
@@ -106,18 +106,19 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     ) -> Response:
         span = f"{request.method} {PATH}"
         with TIME.time(), tracing.span(outcomes.SERVICE, span, given) as trace:
-            result = await revise(registry, log, replace(sent, trace=trace))
+            result = await revise(registry, log, replace(sent, trace=trace), sender_of(request))
         if isinstance(result, TooLarge):
             return problems.answer(answers.too_large())
         if isinstance(result, Obstacle):
             return _refused(answers.not_revised(result), given)
-        record(
-            request,
-            action,
-            result.note_id,
-            outcome=result.outcome.value,
-            revision=result.revision,
-        )
+        if result.outcome is IngestOutcome.DUPLICATE:
+            record(
+                request,
+                action,
+                result.note_id,
+                outcome=result.outcome.value,
+                revision=result.revision,
+            )
         receipt = answers.revision_receipt(result, warned)
         return Response(
             receipt.model_dump_json(by_alias=True, exclude_none=True),

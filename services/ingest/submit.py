@@ -20,6 +20,7 @@ from services.runtime.registry import (
     Key,
     Obstacle,
     Registry,
+    Sender,
     Submission,
     aside,
 )
@@ -41,9 +42,13 @@ class TooLarge:
 
 
 async def submit(
-    registry: Registry, log: Log, submissions: Sequence[Submission]
+    registry: Registry,
+    log: Log,
+    submissions: Sequence[Submission],
+    sender: Sender | None = None,
 ) -> list[Begun | TooLarge]:
-    """What became of these submissions, in order; the log has all that are not in conflict.
+    """What became of these submissions, in order; the log has all that are not in conflict, and the
+    journal those that are accepted, as sent by `sender`.
 
     Raises Unavailable within ANSWER_SECONDS when registry or log is away: receipts that were begun
     stay pending, and the relay, or the same submission again, finishes them.
@@ -51,7 +56,7 @@ async def submit(
     # Of one request, so of one trace.
     trace = submissions[0].event.trace if submissions else None
     until = asyncio.get_running_loop().time() + ANSWER_SECONDS
-    begun = await by(until, aside(registry.begin, submissions))
+    begun = await by(until, aside(registry.begin, submissions, sender))
     # A pending duplicate is written too: whoever sent it first may not have come that far.
     waiting = {each.key: each for each in begun if each.event and each.state is State.PENDING}
     refused: set[Key] = set()

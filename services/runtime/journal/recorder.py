@@ -1,7 +1,8 @@
 """What is recorded of a request: routes say what they do, and it is entered as they are answered.
 
 A route calls `record`; nothing is entered for an answer that tells of an error, but for refused
-access, which is entered whatever the route. Long work is entered by `enter` before it begins.
+access, which is entered whatever the route. Long work is entered by `enter` before it begins. A
+change of a note is entered by the registry, whoever finishes it: the route hands it `sender_of`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from services.runtime import problems
 from services.runtime.access import keys
 from services.runtime.errors import Unavailable
 from services.runtime.journal.writer import Journal
-from services.runtime.registry import Draft
+from services.runtime.registry import Draft, Sender
 from services.runtime.registry.chain import Detail, written
 
 REFUSED = (401, 403)
@@ -51,6 +52,16 @@ async def enter_all(request: Request, action: Action, each: Sequence[tuple[UUID,
     """Enter this about each of several notes, with its outcome. Raises Unavailable."""
     drafts = [_draft(request, action, about, {"outcome": outcome}) for about, outcome in each]
     await _journal(request).enter(*drafts)
+
+
+def sender_of(request: Request) -> Sender:
+    """Who asks, as the journal names them for a change that the registry enters."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return Sender(
+        who=caller.id if caller else "",
+        name=caller.name if caller else "",
+        address=_address(request),
+    )
 
 
 class _Recorder:
@@ -97,16 +108,16 @@ class _Recorder:
 def _draft(
     request: Request, action: Action, about: UUID | str, details: dict[str, Detail]
 ) -> Draft:
-    caller: Caller | None = getattr(request.state, "caller", None)
+    sender = sender_of(request)
     return Draft(
         id=uuid4(),
         at=datetime.now(UTC),
-        who=caller.id if caller else "",
-        name=caller.name if caller else "",
+        who=sender.who,
+        name=sender.name,
         action=action.value,
         object=str(about)[:200],
         details=written(details),
-        address=_address(request),
+        address=sender.address,
     )
 
 

@@ -31,6 +31,7 @@ from services.runtime.registry.rows import (
     ReceiptRow,
     RevisionRow,
     RevisionSubmission,
+    Sender,
     Submission,
 )
 from services.runtime.registry.sessions import SessionRow
@@ -64,6 +65,7 @@ __all__ = [
     "Registry",
     "RevisionRow",
     "RevisionSubmission",
+    "Sender",
     "SessionRow",
     "Submission",
     "aside",

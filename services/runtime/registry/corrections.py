@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from schemas.answers import IngestOutcome, State
 from schemas.events import Kind, NoteEvent, decode, encode
+from services.runtime.registry import entering
 from services.runtime.registry.rows import (
     BegunCorrection,
     CorrectionRow,
@@ -19,6 +20,7 @@ from services.runtime.registry.rows import (
     Key,
     Obstacle,
     Pending,
+    Sender,
 )
 from services.runtime.registry.tables import corrections, notes, revisions
 
@@ -39,7 +41,9 @@ def corrected(kept: NoteEvent, correction: int, sent: CorrectionSubmission) -> N
     )
 
 
-def begin(connection: sa.Connection, sent: CorrectionSubmission) -> BegunCorrection | Obstacle:
+def begin(
+    connection: sa.Connection, sent: CorrectionSubmission, sender: Sender | None
+) -> BegunCorrection | Obstacle:
     """Keep a correction of the latest revision under the next number, or say what is against it.
 
     The tags that stand already make it a duplicate, whatever the reader had seen: an answer that
@@ -99,6 +103,7 @@ def begin(connection: sa.Connection, sent: CorrectionSubmission) -> BegunCorrect
             "comment": sent.comment,
             "received_at": sent.at,
             "state": State.PENDING,
+            "sender": entering.kept(sender),
         },
     )
     return BegunCorrection(

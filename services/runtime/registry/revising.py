@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from schemas.answers import IngestOutcome, State
 from schemas.events import Kind, NoteEvent, decode, encode
 from schemas.note import Note
-from services.runtime.registry import citations
+from services.runtime.registry import citations, entering
 from services.runtime.registry.corrections import newest, waiting
 from services.runtime.registry.rows import (
     BegunRevision,
     Obstacle,
     RevisionRow,
     RevisionSubmission,
+    Sender,
 )
 from services.runtime.registry.tables import notes, revisions
 
@@ -52,7 +53,9 @@ def completed(note: Note, defaulted: frozenset[str], kept: Note) -> Note:
     return note.model_copy(update={name: getattr(kept, name) for name in defaulted})
 
 
-def begin(connection: sa.Connection, sent: RevisionSubmission) -> BegunRevision | Obstacle:
+def begin(
+    connection: sa.Connection, sent: RevisionSubmission, sender: Sender | None
+) -> BegunRevision | Obstacle:
     """Keep a new revision under the next number, or say what is against it.
 
     What the latest revision says already is a duplicate, whatever its sender had seen: an answer
@@ -102,6 +105,7 @@ def begin(connection: sa.Connection, sent: RevisionSubmission) -> BegunRevision 
             "received_at": sent.at,
             "state": State.PENDING,
             "correction": event.correction,
+            "sender": entering.kept(sender),
         },
     )
     connection.execute(

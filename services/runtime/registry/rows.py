@@ -31,6 +31,15 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a change of a note, as the journal is to name them: their id, name and address."""
+
+    who: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A first submission as ingest made it.
 

@@ -17,6 +17,7 @@ from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import citations as citing
 from services.runtime.registry import corrections as correcting
 from services.runtime.registry import (
+    entering,
     expunging,
     journal,
     letters,
@@ -55,6 +56,7 @@ from services.runtime.registry.rows import (
     ReceiptRow,
     RevisionRow,
     RevisionSubmission,
+    Sender,
     Submission,
 )
 from services.runtime.registry.sessions import SessionRow
@@ -108,8 +110,10 @@ class Registry:
         """Close all connections. The registry may be used again: they open on demand."""
         self._database.close()
 
-    def begin(self, submissions: Sequence[Submission]) -> list[Begun]:
+    def begin(self, submissions: Sequence[Submission], sender: Sender | None = None) -> list[Begun]:
         """Keep these first submissions, in one transaction; what became of each, in order.
+
+        `sender` is whom the journal names for those that are accepted, as with the changes below.
 
         The unique key decides every race, here and between processes: of two submissions of one
         note, even in one call, the first is accepted and the other compared with it.
@@ -127,7 +131,7 @@ class Registry:
                     [_note_row(firsts[each].event) for each in sorted(firsts)],
                 )
             )
-            fresh = [_revision_row(firsts[each]) for each in sorted(created)]
+            fresh = [_revision_row(firsts[each], sender) for each in sorted(created)]
             if fresh:
                 connection.execute(sa.insert(revisions), fresh)
                 citing.keep(connection, (firsts[each].event for each in sorted(created)))
@@ -142,24 +146,29 @@ class Registry:
                 begun.append(_compared(submission, kept[note_id]))
         return begun
 
-    def begin_correction(self, sent: CorrectionSubmission) -> BegunCorrection | Obstacle:
+    def begin_correction(
+        self, sent: CorrectionSubmission, sender: Sender | None = None
+    ) -> BegunCorrection | Obstacle:
         """Keep a reader's correction under the note's next number; or what is against it.
 
         Of two at once, each gets its own number, and the higher one stands.
         """
         with self._database.writing() as connection:
-            return correcting.begin(connection, sent)
+            return correcting.begin(connection, sent, sender)
 
-    def begin_revision(self, sent: RevisionSubmission) -> BegunRevision | Obstacle:
+    def begin_revision(
+        self, sent: RevisionSubmission, sender: Sender | None = None
+    ) -> BegunRevision | Obstacle:
         """Keep a rectification or a withdrawal as the note's next revision; or what is against it.
 
         Of two at once that were made of the same state, one is kept.
         """
         with self._database.writing() as connection:
-            return revising.begin(connection, sent)
+            return revising.begin(connection, sent, sender)
 
     def mark_received(self, keys: Sequence[Key]) -> list[Pending]:
-        """The log has these states, each written as the latest of its note: no longer pending.
+        """The log has these states, each written as the latest of its note: no longer pending, and
+        entered in the journal.
 
         Returned are the newest states of the same notes, where `keys` lacks them: those notes'
         states stay as they are, as the latest event in the log must be the newest state. The
@@ -175,6 +184,7 @@ class Registry:
             later = _events(connection, [key for key in newest if key > known[key.note_id]])
             unsettled = {each.note_id for each in later}
             settled = [key for key in keys if key.note_id not in unsettled]
+            to_be_entered = entering.due(connection, settled)
             rows = [
                 {"the_note": note, "the_revision": revision}
                 for note, revision, correction in settled
@@ -199,7 +209,17 @@ class Registry:
                 .values(state=State.RECEIVED),
                 rows,
             )
+            entering.enter(connection, to_be_entered)
         return later
+
+    def enter_left(self, older_than: datetime, limit: int = 100) -> int:
+        """Enter in the journal what was begun before that moment, is not pending any more, and was
+        not entered: the index was told of it, and nobody came back to say so. How many they were.
+        """
+        with self._database.writing() as connection:
+            rows = entering.left(connection, older_than, limit)
+            entering.enter(connection, rows)
+            return len(rows)
 
     def mark_indexed(self, marks: Sequence[Mark]) -> None:
         """The index has these states (or their tombstones).
@@ -748,7 +768,7 @@ def _note_row(event: NoteEvent) -> dict[str, Any]:
     }
 
 
-def _revision_row(submission: Submission) -> dict[str, Any]:
+def _revision_row(submission: Submission, sender: Sender | None) -> dict[str, Any]:
     event = submission.event
     return {
         "note_id": event.note_id,
@@ -758,6 +778,7 @@ def _revision_row(submission: Submission) -> dict[str, Any]:
         "event": encode(event),
         "received_at": event.received_at,
         "state": State.PENDING,
+        "sender": entering.kept(sender),
     }
 
 

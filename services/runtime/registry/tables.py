@@ -93,10 +93,12 @@ revisions = Table(
         server_default="0",
         comment="the one made before that this revision keeps in force; 0: none",
     ),
+    Column("sender", Text, comment="JSON: who sent it; until the journal has it"),
 )
 
 IS_PENDING = "state = 'pending'"
-"""Said in the index and in the query word for word, or the index would not serve."""
+IS_TO_BE_ENTERED = "sender IS NOT NULL"
+"""Said in the indexes and in the queries word for word, or the indexes would not serve."""
 
 Index(
     "ix_revisions_pending",
@@ -125,6 +127,7 @@ corrections = Table(
     Column("indexed_at", UtcDateTime),
     Column("parked_at", UtcDateTime),
     Column("parked_reason", Text),
+    Column("sender", Text, comment="as for revisions"),
 )
 
 Index(
@@ -133,6 +136,14 @@ Index(
     sqlite_where=text(IS_PENDING),
     postgresql_where=text(IS_PENDING),
 )
+
+for _table in (revisions, corrections):
+    Index(
+        f"ix_{_table.name}_to_be_entered",
+        _table.c.received_at,
+        sqlite_where=text(IS_TO_BE_ENTERED),
+        postgresql_where=text(IS_TO_BE_ENTERED),
+    )
 
 originals = Table(
     "originals",
