@@ -22,6 +22,7 @@ from services.runtime.journal import enter, record
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.registry import LetterFilter, Registry
+from services.runtime.registry.chain import Detail
 from services.runtime.settings import Settings
 from services.search import dead_letters
 from services.search.expunge import Erase, Expunger
@@ -101,16 +102,8 @@ def router(
     async def replay_many(
         request: Request, wanted: Wanted, after: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0
     ) -> Replayed:
-        done = await dead_letters.replay_many(registry, log, index, wanted, after)
-        record(
-            request,
-            Action.ADMINISTERED,
-            "dead-letters",
-            what="dead_letters_replayed",
-            after=after,
-            replayed=done.replayed,
-        )
-        return done
+        await _ordered(request, "dead-letters", "dead_letters_replayed", after=after, **_of(wanted))
+        return await dead_letters.replay_many(registry, log, index, wanted, after)
 
     @routes.post(
         "/dead-letters/{number}/replay",
@@ -119,7 +112,7 @@ def router(
         responses=problems.responses(404, 409, 422, 503),
     )
     async def replay(number: Number, request: Request) -> DeadLetterView:
-        record(request, Action.ADMINISTERED, f"dead-letter:{number}", what="dead_letter_replayed")
+        await _ordered(request, f"dead-letter:{number}", "dead_letter_replayed")
         return await dead_letters.replay_one(registry, log, index, number)
 
     @routes.post(
@@ -139,11 +132,26 @@ def router(
         request: Request,
         response: Response,
     ) -> Expunged:
-        # Before the work: what it has removed when it fails half-way must not be without an entry.
-        await enter(request, Action.ADMINISTERED, note_id, what="expunged", reason=order.reason)
+        await _ordered(request, note_id, "expunged", reason=order.reason)
         done = await expunger.expunge(note_id, order.reason)
         if done.finished_at is None:
             response.status_code = 202
         return done
 
     return routes
+
+
+async def _ordered(request: Request, about: UUID | str, what: str, **details: Detail) -> None:
+    """Enter this before the work: what it has done when it fails half-way, or its process dies,
+    must not be without an entry. Raises Unavailable."""
+    await enter(request, Action.ADMINISTERED, about, what=what, **details)
+
+
+def _of(wanted: LetterFilter) -> dict[str, Detail]:
+    """The filters of letters that were given."""
+    given = {name: getattr(wanted, name) for name in ("service", "reason", "note_id", "replayed")}
+    return {
+        name: value if isinstance(value, bool) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }

@@ -1,8 +1,9 @@
 """What an administrator can do about records that could not be processed."""
 
 import base64
+import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -14,8 +15,9 @@ from schemas.answers import State
 from schemas.events import ClassifiedNote, Kind, NoteEvent, decode, encode
 from schemas.topics import CLASSIFIED, SUBMITTED
 from services.runtime.dead_letters import LETTER
+from services.runtime.errors import Unavailable
 from services.runtime.log import Entry
-from services.runtime.registry import Key
+from services.runtime.registry import JournalFilter, Key
 from services.runtime.registry.rows import UNHEARD
 from services.search import last_word
 from services.search.dead_letters import HINTS, OTHERWISE, hint
@@ -256,3 +258,28 @@ async def test_an_administrator_who_may_not_read_a_note_does_not_read_it_as_a_le
     shown = await desk.get(f"/dead-letters/{number}")
     assert shown["value"] is None
     assert "lire en entier" in shown["hint"]
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
+async def test_a_replay_is_entered_before_it_writes_anything(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    number = await parked(desk)
+
+    async def ended(_topic: str, _entries: Sequence[Entry]) -> None:
+        raise Unavailable("killed here")
+
+    monkeypatch.setattr(desk.log, "append", ended)
+    path = "/dead-letters/replay" if several else f"/dead-letters/{number}/replay"
+    filters = {"reason": "refused", "replayed": "false"} if several else {}
+    assert (await desk.post(path, **filters)).status_code == 503
+    (entry,) = desk.registry.journal_page(JournalFilter(action="administered"))
+    assert (entry.draft.who, entry.draft.object) == (
+        "key:1",
+        "dead-letters" if several else f"dead-letter:{number}",
+    )
+    assert json.loads(entry.draft.details) == (
+        {"what": "dead_letters_replayed", "after": 0, "reason": "refused", "replayed": False}
+        if several
+        else {"what": "dead_letter_replayed"}
+    )
