@@ -76,6 +76,7 @@ image: ## Valise's image, with Docker or, as root, with buildah (BASE=… anothe
 compose-check: $(STAMP) ## what docker-compose and the code say of the compose files
 	$(COMPOSE) -f docker-compose.yml config --quiet
 	$(COMPOSE) -f docker-compose.yml -f compose/scale.yml config --quiet
+	$(COMPOSE) -f docker-compose.yml -f compose/provider.yml config --quiet
 	@.venv/bin/python -m pytest -q tests/deployment/test_compose.py
 
 lock: ## write requirements.lock anew (needs uv on PATH)

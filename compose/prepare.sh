@@ -5,7 +5,8 @@
 #
 # Run again, it keeps what is there and renews certificates that end within a month. What lies in
 # GIVEN is taken instead of made: tls.crt with tls.key (the site's own certificate), and passwords
-# under the names used below. Each folder of OUT is for one service and belongs to its user.
+# under the names used below. What only an administrator has (people.toml, oidc-client-secret) is
+# handed on, and taken back once it lies there no more. Each folder of OUT is for one service and belongs to its user.
 set -eu
 umask 077
 
@@ -103,6 +104,16 @@ hand kafka kafka-password cluster-id
 hand elasticsearch elastic-password elasticsearch-password
 hand postgres postgres-password database-password
 hand valise kafka-password elasticsearch-password database-password
+
+for name in people.toml oidc-client-secret; do
+  if [ -s "$given/$name" ]; then
+    cp "$given/$name" "$out/valise/$name.new"
+    own valise 10001:10001
+    mv "$out/valise/$name.new" "$out/valise/$name"
+  else
+    rm -f "$out/valise/$name"
+  fi
+done
 
 own kafka 1000:1000
 own elasticsearch 1000:0

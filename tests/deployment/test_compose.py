@@ -29,6 +29,7 @@ from tests.conftest import ROOT
 from tests.deployment import secure
 
 ONE, THREE = ROOT / "docker-compose.yml", ROOT / "compose" / "scale.yml"
+PROVIDER = ROOT / "compose" / "provider.yml"
 FILES = {"one": [ONE], "three": [ONE, THREE]}
 SERVICES = tuple(service.value for service in Service)
 ENGINE_IMAGES = {"kafka": "apache/kafka", "elasticsearch": "elasticsearch/elasticsearch"}
@@ -118,6 +119,61 @@ def test_the_services_settings_are_accepted_and_secure(
         brokers = [broker for broker in services if re.fullmatch(r"kafka(-\d)?", broker)]
         assert settings.kafka == ",".join(f"{broker}:9092" for broker in sorted(brokers))
         assert settings.replication == len(brokers)
+
+
+SIGN_IN = {
+    "PEOPLE": "/run/valise/people.toml",
+    "OIDC_ISSUER": "https://proconnect.example/api/v2",
+    "OIDC_CLIENT_ID": "valise",
+    "OIDC_CLIENT_SECRET_FILE": "/run/valise/oidc-client-secret",
+    "OIDC_SCOPE": "openid email",
+    "OIDC_ACR": "eidas1",
+}
+"""What an administrator writes into `.env` for people to sign in."""
+
+
+def substituted(value: str, given: dict[str, str]) -> str:
+    """A value as Compose hands it on with these set."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: given.get(found[1]) or found[2], value)
+
+
+def test_people_sign_in_once_it_is_set_and_only_search_has_the_providers_secret(
+    services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    prepared = secure.prepare(tmp_path)
+    (prepared / "valise" / "people.toml").write_text("")
+    (prepared / "valise" / "oidc-client-secret").write_text("secret")
+    example = (ROOT / "compose" / ".env.example").read_text()
+    for name in SIGN_IN:
+        assert re.search(rf"^# ?{name}=", example, re.MULTILINE), name
+
+    def settings_of(name: str, given: dict[str, str]) -> Settings:
+        return Settings.from_env(
+            {
+                key: substituted(value, given).replace("/run/valise", str(prepared / "valise"))
+                for key, value in services[name]["environment"].items()
+            }
+        )
+
+    for name in SERVICES:
+        off, on = settings_of(name, {}), settings_of(name, SIGN_IN)
+        assert off.people is None
+        assert on.people == prepared / "valise" / "people.toml"
+        assert off.oidc_issuer is off.oidc_client_secret is None
+        if name == "search":
+            assert on.oidc_client_secret is not None
+            assert on.oidc_client_secret.get_secret_value() == "secret"
+            assert on.oidc_issuer == SIGN_IN["OIDC_ISSUER"]
+            assert (on.oidc_client_id, on.oidc_scope) == ("valise", "openid email")
+            assert on.oidc_acr == "eidas1"
+        else:
+            assert on.oidc_issuer is on.oidc_client_secret is None
+
+
+def test_with_an_identity_provider_search_alone_gets_a_way_out() -> None:
+    (name,) = loaded(PROVIDER)["services"]
+    assert name == "search"
+    assert loaded(PROVIDER)["services"][name] == {"networks": ["inside", "outside"]}
 
 
 def test_each_service_of_the_command_is_there_and_listens_where_the_proxy_looks(

@@ -58,6 +58,22 @@ def test_each_service_gets_its_own_secrets_and_only_those(tmp_path: Path) -> Non
     assert "postgres-password" not in names["valise"]
 
 
+def test_what_only_an_administrator_has_is_handed_on_and_taken_back(tmp_path: Path) -> None:
+    prepared, given = tmp_path / "prepared", tmp_path / "given"
+    given.mkdir()
+    (given / "people.toml").write_text("[[people]]\n")
+    (given / "oidc-client-secret").write_text("du fournisseur")
+    secure.prepare(prepared, given=given)
+    for name in ("people.toml", "oidc-client-secret"):
+        held = [path for path in prepared.rglob(name)]
+        assert held == [prepared / "valise" / name]
+        assert held[0].read_bytes() == (given / name).read_bytes()
+        assert held[0].stat().st_mode & 0o077 == 0
+        (given / name).unlink()
+    secure.prepare(prepared, given=given)
+    assert not [*prepared.rglob("people.toml"), *prepared.rglob("oidc-client-secret")]
+
+
 def test_nobody_else_on_the_machine_reads_a_secret(tmp_path: Path) -> None:
     secure.prepare(tmp_path)
     for path in tmp_path.rglob("*"):
