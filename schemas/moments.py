@@ -1,4 +1,4 @@
-"""Moments that people state: with their zone, and within years that every engine can reckon with."""
+"""Moments that people state: with their zone, within years that every engine can reckon with."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,12 +1,13 @@
 """`make demo`: the embedded deployment with a dozen notes in it, in one command.
 
 Starts `valise serve` on `.demo/` (kept between runs), submits the notes named by NOTES, waits until
-they are found, shows what was found and where to look, then serves until Ctrl-C (DEMO_EXIT=1:
-stops by itself). Exits 1 where a note is refused or does not arrive.
+they are found, shows what was found and where to look, then serves until Ctrl-C or SIGTERM
+(DEMO_EXIT=1: stops by itself). Exits 1 where a note is refused or does not arrive.
 """
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,8 @@ OF_OTHERS = ("VALISE_KAFKA", "VALISE_ELASTICSEARCH", "VALISE_DATABASE", "VALISE_
 def main() -> int:
     """Run the demonstration; its exit code."""
     began = time.monotonic()
+    # Ended from outside as by Ctrl-C: by itself Python would leave the server running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     DATA.mkdir(exist_ok=True)
     port = free_port(PORT)
     url = f"http://127.0.0.1:{port}"

@@ -65,7 +65,7 @@ def test_what_only_an_administrator_has_is_handed_on_and_taken_back(tmp_path: Pa
     (given / "oidc-client-secret").write_text("du fournisseur")
     secure.prepare(prepared, given=given)
     for name in ("people.toml", "oidc-client-secret"):
-        held = [path for path in prepared.rglob(name)]
+        held = list(prepared.rglob(name))
         assert held == [prepared / "valise" / name]
         assert held[0].read_bytes() == (given / name).read_bytes()
         assert held[0].stat().st_mode & 0o077 == 0
