@@ -4,12 +4,19 @@ import json
 import re
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import httpx
 import pytest
+import sqlalchemy as sa
 
+from schemas.answers import State
+from services.runtime.registry import JournalFilter, Registry
+from services.runtime.registry.database import Database
+from services.runtime.registry.tables import revisions
 from tests.pipeline.corpus import samples
 from tests.pipeline.deployments import (
     VALISE,
@@ -84,3 +91,54 @@ def test_a_stop_writes_what_waits_and_says_the_head(tmp_path: Path) -> None:
         ).fetchone()
     assert number == 20
     assert f"head of the journal: 20:{last}" in logs
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["hangs up", "kill -9"])
+def test_every_note_that_was_taken_is_entered_once_however_its_request_ended(
+    deployment: Deployment, killed: bool
+) -> None:
+    number = 3_000
+    lines = [
+        json.dumps(samples()[0] | {"reference": f"ESSAI-{at:05}"}).encode() for at in range(number)
+    ]
+    with (
+        client_of(deployment.key, deployment.ingest) as http,
+        http.stream(
+            "POST",
+            "/api/v1/notes",
+            content=b"\n".join(lines),
+            headers={"Content-Type": "application/x-ndjson"},
+        ) as answer,
+        suppress(httpx.TransportError),
+    ):
+        assert next(answer.iter_lines())
+        if killed:
+            deployment.kill_ingest()
+    taken = at_rest(deployment)
+    assert 0 < taken < number, "it ended in the midst"
+    registry = Registry(deployment.registry_url)
+    entries = registry.journal_page(JournalFilter(action="submitted"), limit=2 * number)
+    registry.close()
+    assert {(row.draft.who, row.draft.address) for row in entries} == {("key:1", "127.0.0.1")}
+    assert len({row.draft.object for row in entries}) == len(entries) == taken
+    assert valise(deployment, "journal", "verify").returncode == 0
+
+
+def at_rest(deployment: Deployment) -> int:
+    """How many notes the registry has, once none is pending and no more come."""
+    database = Database(deployment.registry_url)
+    count = sa.select(
+        sa.func.count(),
+        sa.func.count().filter(revisions.c.state == State.PENDING),
+        sa.func.count(revisions.c.sender),
+    )
+    before, end = (0, 1, 0), time.monotonic() + 60
+    while True:
+        with database.reading() as connection:
+            now = connection.execute(count).one()
+        if tuple(now) == before and not now[1] and not now[2]:
+            database.close()
+            return int(now[0])
+        assert time.monotonic() < end, now
+        before = tuple(now)
+        time.sleep(1)
