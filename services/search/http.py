@@ -309,8 +309,12 @@ def answer(page: Page, took_ms: int) -> SearchPage:
 
 
 def base_of(request: Request, settings: Settings) -> str:
-    """The service's own address, no slash at the end: as set, else as the request found it."""
-    stated = "public_url" in settings.model_fields_set
+    """The service's own address, no slash at the end: as set, else as the request found it.
+
+    Only where the server knows its names, which is the embedded one: elsewhere a request's Host
+    may be anything.
+    """
+    stated = settings.distributed or "public_url" in settings.model_fields_set
     return (settings.public_url if stated else str(request.base_url)).rstrip("/")
 
 

@@ -317,13 +317,22 @@ def client_of(key: str, base: str = "", timeout: float = 60) -> httpx.Client:
     )
 
 
-def deployment_of(kind: str, folder: Path, name: str, request: pytest.FixtureRequest) -> Deployment:
-    """The `embedded` deployment, or the `distributed` one on the live engines (skips without)."""
+def deployment_of(
+    kind: str,
+    folder: Path,
+    name: str,
+    request: pytest.FixtureRequest,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Deployment:
+    """The `embedded` deployment, or the `distributed` one on the live engines (skips without).
+
+    With these further settings.
+    """
     if kind == "embedded":
-        return Embedded(folder)
+        return Embedded(folder, **settings)
     address = request.getfixturevalue("engine")
     engines = {f"VALISE_{engine}": address(engine) for engine in LIVE}
-    return Distributed(folder, f"{name}-{uuid4().hex[:8]}", engines)
+    return Distributed(folder, f"{name}-{uuid4().hex[:8]}", engines, settings)
 
 
 @contextmanager
