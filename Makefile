@@ -61,7 +61,7 @@ bench-full: $(STAMP) ## the long form: 200,000 notes, five pairs a row
 	@.venv/bin/python -m benchmarks run $(ROWS) --full
 
 soak: $(STAMP) ## thousands of requests against the API document, then faults on engines of its own, an hour (SOAK="--short")
-	@VALISE_HYPOTHESIS=soak VALISE_EXAMPLES=200 .venv/bin/python -m pytest -q tests/security/test_contract.py
+	@VALISE_HYPOTHESIS=soak VALISE_EXAMPLES=200 .venv/bin/python tools/run_tests.py -- -q tests/security/test_contract.py
 	@.venv/bin/python -m tools.soak $(SOAK)
 
 engines: $(STAMP) ## real Kafka, Elasticsearch and PostgreSQL on 127.0.0.1; prints the settings

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from schemas.answers import Problem, Receipt, State
 from schemas.note import MAX_BODY, Note, note_id
+from services.ingest.relay import relay_once
 from services.runtime.marks import refusal
-from services.runtime.registry import Mark
+from services.runtime.registry import JournalFilter, Mark
 from tests.ingest.conftest import BERLIN, Office, listening, open_office
 from tests.keys import HEADERS
 
@@ -265,7 +266,7 @@ class TestOutages:
         assert await office.logged() == []
         assert (await office.send()).status_code == 202
 
-    async def test_a_note_in_the_log_that_could_not_be_entered_is_the_same_note_sent_again(
+    async def test_a_note_in_the_log_is_received_though_the_registry_went_and_is_entered_later(
         self, office: Office, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         append = office.log.append
@@ -278,10 +279,14 @@ class TestOutages:
         monkeypatch.setattr(office.log, "append", then_the_registry_goes)
         response = await office.send()
         away.__exit__(None, None, None)
-        # The journal cannot tell of it now, so the sender is not told either: it asks again.
-        assert response.status_code == 503
+        # The log has the note, and the registry who sent it: the journal will tell of it.
+        assert response.status_code == 202
         assert len(await office.logged()) == 1
+        assert office.registry.journal_page(JournalFilter()) == []
         monkeypatch.undo()
+        await relay_once(office.registry, office.log, age=0)
+        (entry,) = office.registry.journal_page(JournalFilter())
+        assert (entry.draft.who, entry.draft.object) == ("key:1", response.json()["id"])
         again = await office.send()
         assert (again.status_code, again.json()["outcome"]) == (200, "duplicate")
         assert {event.note_id for event in await office.logged()} == {UUID(again.json()["id"])}
