@@ -87,11 +87,27 @@ class NoteEvent(Frozen):
         return self
 
 
+class ShortenedView(Frozen):
+    """What was found in a note's text without some of its marked passages.
+
+    `hidden` names those by their places in the note's `marked_spans`, in order.
+    """
+
+    hidden: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    classification: Classification
+
+
 class ClassifiedNote(NoteEvent):
-    """A note event with the classifier's tags; `classified_at` is when they were found."""
+    """A note event with the classifier's tags; `classified_at` is when they were found.
+
+    `views`: the tags of the text as those audiences see it that may not see all of its marked
+    passages, one for each such text. Not written for notes without any; events from before this
+    field have none.
+    """
 
     classified_at: AwareDatetime
     classification: Classification
+    views: tuple[ShortenedView, ...] = Field(default=(), exclude_if=lambda views: not views)
 
     @property
     def version(self) -> int:
@@ -129,10 +145,13 @@ def _first_reasons(error: ValidationError, most: int = 3) -> str:
 
 
 def classified(
-    event: NoteEvent, classification: Classification, classified_at: datetime
+    event: NoteEvent,
+    classification: Classification,
+    classified_at: datetime,
+    views: tuple[ShortenedView, ...] = (),
 ) -> ClassifiedNote:
     """The event of `notes.classified` that follows from one of `notes.submitted`."""
     fields = {name: getattr(event, name) for name in NoteEvent.model_fields}
     return ClassifiedNote.model_construct(
-        **fields, classified_at=classified_at, classification=classification
+        **fields, classified_at=classified_at, classification=classification, views=views
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 from schemas.events import NoteEvent, UnreadableEvent, classified, decode, encode
 from schemas.topics import CLASSIFIED
 from services.classify.classifier import classify
+from services.classify.views import shortened_views
 from services.runtime import metrics, tracing
 from services.runtime.errors import Unprocessable
 from services.runtime.log import Entry, Log, Record
@@ -94,7 +95,8 @@ def _classified(record: Record) -> Read:
         return Parked("the event is about another note than its key", event.revision, event.trace)
     began_ns = time.time_ns()
     with TIME.time():
-        value = encode(classified(event, classify(event.note), datetime.now(UTC)))
+        found, views = classify(event.note), shortened_views(event.note, classify)
+        value = encode(classified(event, found, datetime.now(UTC), views))
     trace = tracing.finished(
         SERVICE,
         "classify",

@@ -41,6 +41,7 @@ from schemas.events import (
     EventT,
     Kind,
     NoteEvent,
+    ShortenedView,
     UnreadableEvent,
     classified,
     decode,
@@ -49,6 +50,7 @@ from schemas.events import (
 )
 from schemas.note import Frozen, Note
 from schemas.topics import CLASSIFIED, SUBMITTED
+from services.classify.views import shortened_views
 from services.runtime.errors import Unavailable, Unprocessable
 from services.runtime.ids import uuid7
 from services.runtime.log import Entry, Log, Record
@@ -215,10 +217,15 @@ def tags_of(found: Classification, correction: CorrectionTags | None = None) -> 
     return tuple(sys.intern(tag) for tag in sorted(set(tags)))
 
 
-def reclassified(event: NoteEvent, found: Classification, now: datetime) -> ClassifiedNote:
+def reclassified(
+    event: NoteEvent,
+    found: Classification,
+    now: datetime,
+    views: tuple[ShortenedView, ...] = (),
+) -> ClassifiedNote:
     """The event that gives a state of a note its new tags: a change of its own, at no new date."""
     again = event.model_copy(update={"kind": Kind.RECLASSIFIED, "event_id": uuid7()})
-    return classified(again, found, now)
+    return classified(again, found, now, views)
 
 
 @dataclass
@@ -561,7 +568,8 @@ def _again(classify: Classify, record: Record) -> Entry:
     if record.value is None:
         return Entry(key=key, value=None, headers=record.headers)
     event = decode(NoteEvent, record.value)
-    value = encode(classified(event, classify(event.note), datetime.now(UTC)))
+    found, views = classify(event.note), shortened_views(event.note, classify)
+    value = encode(classified(event, found, datetime.now(UTC), views))
     return Entry(key=key, value=value, headers=record.headers)
 
 
@@ -580,7 +588,8 @@ def _worked(classify: Classify, jobs: Sequence[tuple[Record, bool]]) -> list[_Re
 def _new(classify: Classify, record: Record) -> _Result:
     event = decode(NoteEvent, record.value or b"")
     found = classify(event.note)
-    value = encode(reclassified(event, found, datetime.now(UTC)))
+    views = shortened_views(event.note, classify)
+    value = encode(reclassified(event, found, datetime.now(UTC), views))
     return _Result(
         Entry(key=_written(record), value=value, headers=record.headers),
         tags_of(found, event.correction_tags),

@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 from schemas.answers import Highlights, Hit, Links
 from schemas.classification import CountryTag, OrganisationTag, ThemeTag
 from schemas.events import ClassifiedNote, CorrectionTags
-from schemas.marks import AUDIENCES, admits
-from schemas.note import MarkedSpan
+from schemas.marks import AUDIENCES
 from schemas.vocabulary import FRENCH, Role, language_code
-from services.runtime.access.rights import event_for, hidden_spans
+from services.runtime.access.rights import event_for, ways_seen
 
 SUMMARY_CHARACTERS = 300
 """Two to three lines on a page of results, one paragraph in a feed reader."""
@@ -73,13 +72,9 @@ def documents(note: ClassifiedNote) -> list[dict[str, Any]]:
     """
     if note.withdrawn:
         return [_document(note, WHOLE, ())]
-    views: dict[tuple[MarkedSpan, ...], list[int]] = {(): []}
-    for audience in range(AUDIENCES):
-        if admits(audience, note.note.marking, note.note.special_france):
-            views.setdefault(hidden_spans(note.note, audience), []).append(audience)
     return [
         _document(event_for(note, audiences[0]), audiences[0] + 1 if hidden else WHOLE, audiences)
-        for hidden, audiences in views.items()
+        for hidden, audiences in ways_seen(note.note).items()
     ]
 
 

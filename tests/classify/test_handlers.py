@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import ClassifiedNote, Kind, NoteEvent, decode, encode
+from schemas.note import MarkedSpan
 from schemas.topics import ALL, CLASSIFIED, SUBMITTED
 from services.classify.handlers import processor
 from services.classify.release import RELEASE
@@ -54,6 +55,22 @@ async def test_a_note_goes_on_whole_with_its_tags(log: Log) -> None:
     assert found.classification.release == RELEASE
     assert [tag.theme for tag in found.classification.themes] == ["protection_sociale"]
     assert [tag.country for tag in found.classification.countries] == ["DE"]
+
+
+async def test_a_note_with_a_marked_passage_goes_on_with_the_tags_of_the_rest_too(
+    log: Log,
+) -> None:
+    body = "Les retraites allemandes sont réformées. Le Japon ferme des hôpitaux."
+    passage = MarkedSpan(field="body", start=41, end=len(body), mark="Spécial France")
+    event = an_event(a_note(body=body, marked_spans=[passage]))
+    await processor(log)([record_of(event)])
+    (one,) = await written(log)
+    found = decode(ClassifiedNote, one.value or b"")
+    assert [tag.country for tag in found.classification.countries] == ["DE", "JP"]
+    (view,) = found.views
+    assert view.hidden == (0,)
+    assert [tag.country for tag in view.classification.countries] == ["DE"]
+    assert [tag.theme for tag in view.classification.themes] == ["protection_sociale"]
 
 
 async def test_the_order_of_a_counsellors_revisions_is_kept(log: Log) -> None:

@@ -25,7 +25,7 @@ from schemas.events import (
     encode,
     version,
 )
-from schemas.note import Note
+from schemas.note import MarkedSpan, Note
 from schemas.topics import CLASSIFIED, SUBMITTED, Topic
 from schemas.vocabulary import Role
 from services.classify.reclassify import (
@@ -279,6 +279,24 @@ async def test_a_readers_correction_survives(log: Log) -> None:
     now = await last(log, corrected.note_id)
     assert (now.correction, now.correction_tags) == (1, tags)
     assert now.version == version(1, 1, NEW)
+
+
+async def test_the_shortened_texts_of_a_note_get_the_new_tags_too(log: Log) -> None:
+    passage = MarkedSpan(field="body", start=3, end=13, mark="Spécial France")
+    submitted = an_event(a_note(marked_spans=[passage]))
+    await known(log, submitted)
+
+    def by_text(note: Note) -> Classification:
+        theme = "sante" if note == submitted.note else "travail"
+        return release(NEW, theme)(note)
+
+    assert (await run(log, classify=by_text)).published == 1
+    now = await last(log, submitted.note_id)
+    assert [tag.theme for tag in now.classification.themes] == ["sante"]
+    assert [(view.hidden, view.classification.themes[0].theme) for view in now.views] == [
+        ((0,), "travail")
+    ]
+    assert now.views[0].classification.release == NEW
 
 
 async def test_only_the_newest_state_of_a_note_is_reclassified(log: Log) -> None:

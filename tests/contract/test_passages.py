@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.classification import Classification, CountryTag, Evidence
-from schemas.events import ClassifiedNote, CorrectionTags, Kind, classified
+from schemas.events import ClassifiedNote, CorrectionTags, Kind, ShortenedView, classified
 from schemas.marks import admits, rights_of
 from schemas.note import MarkedSpan, Note
 from schemas.query import Query, Reader, Sort
@@ -215,6 +215,28 @@ async def test_a_reader_sees_the_note_without_the_passage(index: Index) -> None:
     (whole,) = (await page(index, SECRET, reader=CLEARED)).hits
     assert SECRET in str(whole.highlights)
     assert [tag.country for tag in whole.countries] == ["DE", "CN"]
+
+
+async def test_a_reader_is_shown_and_counted_the_tags_of_the_text_without_the_passage(
+    index: Index,
+) -> None:
+    event = marked()
+    (about, _) = event.classification.countries
+    kept = about.model_copy(
+        update={"role": Role.MENTIONED, "score": 0.4, "evidence": about.evidence[:1]}
+    )
+    of_the_rest = ShortenedView(
+        hidden=(0,), classification=Classification(release=1, countries=(kept,))
+    )
+    event = event.model_copy(update={"views": (of_the_rest,)})
+    assert await index.apply([event]) == [Applied.INDEXED]
+    (hit,) = (await page(index)).hits
+    assert hit.countries == (kept,)
+    assert (await page(index, country=("DE",))).total == 0
+    assert (await page(index, country_any=("DE",))).total == 1
+    assert [row.value for row in (await page(index)).facets["country"]] == []
+    assert (await page(index, country=("DE",), reader=CLEARED)).total == 1
+    assert await index.get(event.note_id) == event
 
 
 async def test_neither_counts_nor_exclusions_tell_of_the_passage(index: Index) -> None:

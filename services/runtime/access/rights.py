@@ -1,8 +1,8 @@
 """What a caller may see of a note: all of it, nothing, or the text without its marked passages.
 
 The one place that decides it, for a note at hand and for what the index holds of it. A passage that
-is not for the caller is replaced in the text; what was found there is no evidence any more, and a
-tag without evidence is none. Pure.
+is not for the caller is replaced in the text, and the tags are those of the text so shortened: what
+was found in the passage is no evidence any more, and a tag without evidence is none. Pure.
 """
 
 from bisect import bisect_right
@@ -27,7 +27,8 @@ EVERYTHING = AUDIENCES - 1
 """The audience that may see every mark there is."""
 
 HIDDEN = "[passage réservé]"
-"""What stands in the place of a passage, whatever its length."""
+"""What stands in the place of a passage, whatever its length. The views of events on the log were
+classified with it: another wording needs a new release of the classifier."""
 
 TagT = TypeVar("TagT", ThemeTag, CountryTag, OrganisationTag)
 
@@ -53,7 +54,27 @@ def sees_whole(caller: Caller, note: Note) -> bool:
 
 def hidden_spans(note: Note, audience: int) -> tuple[MarkedSpan, ...]:
     """The passages of the note that are not for that audience."""
-    return tuple(span for span in note.marked_spans if not admits(audience, *rights_of(span.mark)))
+    return tuple(note.marked_spans[place] for place in hidden_places(note, audience))
+
+
+def hidden_places(note: Note, audience: int) -> tuple[int, ...]:
+    """Where those passages stand among the note's `marked_spans`."""
+    return tuple(
+        place
+        for place, span in enumerate(note.marked_spans)
+        if not admits(audience, *rights_of(span.mark))
+    )
+
+
+def ways_seen(note: Note) -> dict[tuple[int, ...], list[int]]:
+    """The ways in which audiences see the note, by what is hidden from them (`hidden_places`): the
+    whole note first, then each shortened text, with the audiences that see it so.
+    """
+    ways: dict[tuple[int, ...], list[int]] = {(): []}
+    for audience in range(AUDIENCES):
+        if admits(audience, note.marking, note.special_france):
+            ways.setdefault(hidden_places(note, audience), []).append(audience)
+    return ways
 
 
 def hidden_texts(note: Note, audience: int) -> frozenset[str]:
@@ -70,23 +91,23 @@ def note_for(note: Note, audience: int) -> Note:
 
 
 def event_for(event: ClassifiedNote, audience: int) -> ClassifiedNote:
-    """The classified note as that audience sees it, its tags and their evidence included."""
-    spans = hidden_spans(event.note, audience)
-    if not spans:
+    """The classified note as that audience sees it, its tags and their evidence included.
+
+    A shortened text bears the tags that were found in it, where the event has them; else those of
+    the whole note for which something outside the hidden passages speaks.
+    """
+    hidden = hidden_places(event.note, audience)
+    if not hidden:
         return event
-    note, cuts = _redacted(event.note, spans)
-    found = event.classification
-    seen = found.model_copy(
-        update={
-            "themes": _seen(found.themes, cuts),
-            "countries": _seen(found.countries, cuts),
-            "organisations": _seen(found.organisations, cuts),
-        }
-    )
+    note, cuts = _redacted(event.note, [event.note.marked_spans[place] for place in hidden])
+    known = [view.classification for view in event.views if view.hidden == hidden]
+    seen = known[0] if known else _shortened(event.classification, cuts)
     return event.model_copy(
         update={
             "note": note,
             "classification": seen,
+            # The other views may tell of these passages.
+            "views": (),
             "correction_tags": _seen_correction(event.correction_tags, seen),
         }
     )
@@ -150,6 +171,17 @@ def _redacted(note: Note, spans: Sequence[MarkedSpan]) -> tuple[Note, dict[str, 
             }
         ),
         cuts,
+    )
+
+
+def _shortened(found: Classification, cuts: dict[str, _Cuts]) -> Classification:
+    """What is left of the whole note's tags: roles and scores may be owed to hidden passages."""
+    return found.model_copy(
+        update={
+            "themes": _seen(found.themes, cuts),
+            "countries": _seen(found.countries, cuts),
+            "organisations": _seen(found.organisations, cuts),
+        }
     )
 
 

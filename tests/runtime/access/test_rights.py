@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from schemas.access import Caller, Role
 from schemas.classification import Classification, Evidence, OrganisationTag, ThemeTag
-from schemas.events import ClassifiedNote, classified
+from schemas.events import ClassifiedNote, ShortenedView, classified
 from schemas.note import MarkedSpan
 from services.runtime.access.rights import (
     EVERYTHING,
@@ -95,6 +95,23 @@ def test_a_tag_that_only_the_passage_speaks_for_goes_with_it() -> None:
     seen = event_for(classified(event, found, event.at), 0).classification
     assert seen.organisations == ()
     assert [(tag.subthemes, len(tag.evidence)) for tag in seen.themes] == [(("hopital",), 1)]
+
+
+def test_a_view_that_was_classified_is_shown_with_its_own_tags_and_no_other_ones() -> None:
+    body = "hôpital, vaccin, OMS"
+    note = a_note(body=body, marked_spans=[span(9, 15), span(17, 20, "DR")])
+    event = an_event(note)
+    mine, others, whole = (
+        Classification(release=1, themes=(ThemeTag(theme=theme, score=0.5, evidence=()),))
+        for theme in ("sante", "travail", "protection_sociale")
+    )
+    views = (
+        ShortenedView(hidden=(0,), classification=others),
+        ShortenedView(hidden=(0, 1), classification=mine),
+    )
+    seen = event_for(classified(event, whole, event.at, views), 0)
+    assert seen.classification == mine
+    assert seen.views == ()
 
 
 bodies = st.text(alphabet="abcé𝒜 \n", min_size=1, max_size=60).filter(str.strip)
