@@ -98,8 +98,12 @@ def audience_of(reader: Reader) -> int | None:
 
 def admits(audience: int, marking: Marking, special_france: bool) -> bool:
     """Whether that audience may see what bears these marks."""
-    needed = (marking is Marking.DIFFUSION_RESTREINTE) + 2 * special_france
-    return needed & ~audience == 0
+    return needed(marking, special_france) & ~audience == 0
+
+
+def needed(marking: Marking, special_france: bool) -> int:
+    """What an audience must see to be shown what bears these marks, as bits of AUDIENCES."""
+    return (marking is Marking.DIFFUSION_RESTREINTE) + 2 * special_france
 
 
 def read(mark: str) -> Marks | None:

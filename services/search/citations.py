@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from schemas.access import Caller
-from schemas.answers import CitedNote, CitingNote, MissingReference, MissingReferences
+from schemas.answers import CitedNote, CitingNote, MissingReference
 from schemas.events import ClassifiedNote
-from services.runtime.access.rights import audience_for, event_for
+from services.runtime.access.rights import audience_for, event_for, sight_of
 from services.runtime.errors import Unavailable
 from services.runtime.registry import CitationRow, CitingRow, MissingRow, Registry, aside
 from services.runtime.registry.citations import cited
@@ -31,6 +31,8 @@ CITING = 5
 """Notes named beside a missing reference."""
 
 Readable = Mapping[UUID, ClassifiedNote]
+Missing = tuple[str, str]
+"""A post, and a reference that its notes cite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ async def links_for(
     rows: list[CitationRow] = []
     citing: list[CitingRow] = []
     try:
-        rows, citing = await aside(registry.citations, event.note_id, LOOKED_UP)
+        sight = sight_of(caller)
+        rows, citing = await aside(registry.citations, sight, event.note_id, LOOKED_UP)
     except Unavailable as error:
         logger.warning("citations of %s not looked up: %s", event.note_id, error.reason)
     meant = {(row.kind, row.reference): row.note_id for row in rows}
@@ -75,35 +78,48 @@ async def links_for(
 
 
 async def missing_for(
-    caller: Caller, post: str | None, after: str | None, index: Index, registry: Registry
-) -> MissingReferences:
-    """A page of the references that notes cite and no note has, by post and reference.
+    caller: Caller,
+    post: str | None,
+    after: Missing | None,
+    index: Index,
+    registry: Registry,
+) -> tuple[list[MissingReference], Missing | None]:
+    """A page of the references that notes cite and no note has, by post and reference, all of it
+    as if there were no notes but those that this caller may see; and what the next page is after.
 
-    `after` is what the page before gave as `next`. Raises Unavailable.
+    Pages are counted by what they show. Raises Unavailable.
     """
-    place: tuple[str, str] | None = None
-    if after is not None:
-        of_post, _, reference = after.partition("/")
-        place = (of_post, reference)
-    rows = await aside(registry.missing, post, place, MISSING)
-    wanted = {note_id for row in rows for note_id in row.cited_by[:CITING]}
-    known = await _readable(caller, wanted, index)
-    last = rows[-1] if len(rows) == MISSING else None
-    return MissingReferences(
-        missing=[each for row in rows for each in _missing(row, known)],
-        next=f"{last.post}/{last.reference}" if last else None,
-    )
+    sight, found, place = sight_of(caller), list[MissingReference](), after
+    while len(found) <= MISSING:
+        rows = await aside(registry.missing, sight, post, place, MISSING + 1)
+        told = await asyncio.gather(*(_citing_notes(caller, row, index) for row in rows))
+        found += [
+            MissingReference(post=row.post, reference=row.reference, cited_by=notes)
+            for row, notes in zip(rows, told, strict=True)
+            if notes
+        ]
+        if len(rows) <= MISSING:
+            break
+        place = rows[-1].post, rows[-1].reference
+    shown = found[:MISSING]
+    more = len(found) > MISSING
+    return shown, (shown[-1].post, shown[-1].reference) if more else None
 
 
-def _missing(row: MissingRow, known: Readable) -> Iterable[MissingReference]:
-    told = [
-        _citing("replies_to" if event.note.replies_to == row.reference else "cites", known, note_id)
-        for note_id, event in known.items()
-        if note_id in row.cited_by
-    ]
-    if told:
-        told.sort(key=lambda one: one.reference)
-        yield MissingReference(post=row.post, reference=row.reference, cited_by=told)
+async def _citing_notes(caller: Caller, row: MissingRow, index: Index) -> list[CitingNote]:
+    """The first of the notes that cite this reference which the caller can read now."""
+    told: list[CitingNote] = []
+    for at in range(0, len(row.cited_by), CITING):
+        known = await _readable(caller, row.cited_by[at : at + CITING], index)
+        told += [
+            _citing("replies_to" if note.replies_to == row.reference else "cites", known, note_id)
+            for note_id in row.cited_by[at : at + CITING]
+            if note_id in known
+            for note in [known[note_id].note]
+        ]
+        if len(told) >= CITING:
+            break
+    return told[:CITING]
 
 
 def _cited(kind: Any, reference: str, event: ClassifiedNote | None) -> CitedNote:

@@ -25,7 +25,7 @@ from services.runtime.problems import ProblemError
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
 from services.search import notes
-from services.search.citations import links_for, missing_for
+from services.search.citations import Missing, links_for, missing_for
 from services.search.corrections import labelled_notes
 from services.search.feeds import rendered
 from services.search.freshness import Freshness, State, unchanged
@@ -53,9 +53,15 @@ CitingPost = Annotated[PostCode | None, Parameter(description="Poste dont les no
 After = Annotated[
     str | None,
     Parameter(
-        max_length=300, pattern=STORABLE, description="Valeur « next » de la page précédente"
+        max_length=1_500, pattern=STORABLE, description="Valeur « next » de la page précédente"
     ),
 ]
+MISSING_PAGE = "missing"
+"""The kind of cursor by which a page of missing references leads to the next one."""
+FOREIGN_PAGE = (
+    "Le paramètre « after » n'est pas la suite de cette liste : reprenez la valeur « next » de la "
+    "page précédente."
+)
 
 
 def api(index: Index, registry: Registry) -> APIRouter:
@@ -133,7 +139,10 @@ def api(index: Index, registry: Registry) -> APIRouter:
     ) -> MissingReferences:
         caller = await caller_of(request, Role.READ)
         record(request, Action.READ, post or "", what="missing_references")
-        return await missing_for(caller, post, after, index, registry)
+        place = None if after is None else await _opened(seal, after)
+        found, last = await missing_for(caller, post, place, index, registry)
+        following = None if last is None else await seal.close(MISSING_PAGE, "/".join(last))
+        return MissingReferences(missing=found, next=following)
 
     @router.get(
         "/corrections",
@@ -235,6 +244,15 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
     )(feed)
     router.head("/feeds/{path:path}", include_in_schema=False)(feed)
     return router
+
+
+async def _opened(seal: Seal, after: str) -> Missing:
+    """Where a page of missing references goes on. Raises ProblemError (422), Unavailable."""
+    try:
+        post, _, reference = (await seal.open(MISSING_PAGE, after)).partition("/")
+    except CursorInvalid:
+        raise refused(WrongParameters([FieldError("after", FOREIGN_PAGE)])) from None
+    return post, reference
 
 
 async def asked(request: Request) -> Query:

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from schemas.answers import IngestOutcome, State
 from schemas.events import Kind, NoteEvent, decode, encode
+from schemas.note import note_id
+from services.runtime.access.rights import Sight
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import (
     Begun,
@@ -42,6 +44,7 @@ from tests.runtime.registry_kit import (
 )
 
 LATER = timedelta(days=1)
+ALL = Sight((0, 1, 2, 3))
 
 
 def now() -> datetime:
@@ -536,18 +539,72 @@ class TestRevisions:
     ) -> None:
         citing = submission(reference="BER-2", cites=("BER-2026-0142", "BER-9", "BER-8"))
         in_the_log(registry, citing)
-        cites, _ = registry.citations(citing.event.note_id)
+        cites, _ = registry.citations(ALL, citing.event.note_id)
         assert [row.note_id for row in cites] == [None, None, None]
         in_the_log(registry, submission())
-        cites, _ = registry.citations(citing.event.note_id)
+        cites, _ = registry.citations(ALL, citing.event.note_id)
         assert [row.note_id for row in cites] == [a_note().id, None, None]
-        _, cited_by = registry.citations(a_note().id)
+        _, cited_by = registry.citations(ALL, a_note().id)
         assert [tuple(row) for row in cited_by] == [("cites", citing.event.note_id)]
-        (first,) = registry.missing("berlin", limit=1)
+        (first,) = registry.missing(ALL, "berlin", limit=1)
         assert tuple(first) == ("berlin", "BER-8", (citing.event.note_id,))
-        (second,) = registry.missing(after=("berlin", "BER-8"))
+        (second,) = registry.missing(ALL, after=("berlin", "BER-8"))
         assert second.reference == "BER-9"
-        assert registry.missing("rome") == []
+        assert registry.missing(ALL, "rome") == []
+
+    def test_notes_that_the_asker_may_not_see_are_as_if_they_were_not_there(
+        self, registry: Registry
+    ) -> None:
+        hidden = {"marking": "diffusion_restreinte", "special_france": True}
+        in_the_log(registry, submission(reference="BER-1", cites=("ROM-1", "BER-9"), **hidden))
+        citing = submission(reference="BER-2", cites=("ROM-1", "BER-1"))
+        in_the_log(registry, citing)
+        rome = submission(post="rome", reference="ROM-1")
+        in_the_log(registry, rome)
+        in_the_log(registry, submission(post="madrid", reference="ROM-1", **hidden))
+
+        def told(sight: Sight) -> tuple[list[UUID | None], list[UUID], list[tuple[str, ...]]]:
+            cites, _ = registry.citations(sight, citing.event.note_id)
+            _, cited_by = registry.citations(sight, rome.event.note_id)
+            missing = [(row.reference, *map(str, row.cited_by)) for row in registry.missing(sight)]
+            return [row.note_id for row in cites], [row.note_id for row in cited_by], missing
+
+        first, second = note_id("berlin", "BER-1"), citing.event.note_id
+        # The one note of that reference that is there for them; Madrid's makes it two for others.
+        for needs in ((0,), (0, 1), (0, 2)):
+            assert told(Sight(needs)) == (
+                [rome.event.note_id, None],
+                [second],
+                [("BER-1", str(second))],
+            )
+        assert told(ALL) == told(Sight((), frozenset({"*"})))
+        assert told(ALL) == ([None, first], [], [("BER-9", str(first))])
+        assert told(Sight((), frozenset({"berlin"})))[2] == [
+            ("BER-9", str(first)),
+            ("ROM-1", str(first), str(second)),
+        ]
+
+    def test_what_cites_a_note_is_cut_after_rights(self, registry: Registry) -> None:
+        in_the_log(registry, submission())
+        for number in range(3):
+            cites = {"reference": f"BER-{number}", "cites": (a_note().reference, "BER-9")}
+            marks = {"special_france": number < 2}
+            in_the_log(registry, submission(**cites, **marks))
+        shown = note_id("berlin", "BER-2")
+        _, cited_by = registry.citations(Sight((0,)), a_note().id, limit=1)
+        assert [row.note_id for row in cited_by] == [shown]
+        (row,) = registry.missing(Sight((0,)))
+        assert row.cited_by == (shown,)
+
+    def test_the_marks_of_the_latest_revision_hold(self, registry: Registry) -> None:
+        in_the_log(registry, submission(cites=("BER-9",)))
+        assert len(registry.missing(Sight((0,)))) == 1
+        begun = registry.begin_revision(rectification(cites=("BER-9",), special_france=True))
+        assert isinstance(begun, BegunRevision)
+        assert registry.missing(Sight((0,))) == []
+        assert len(registry.missing(Sight((0, 2)))) == 1
+        registry.abandon(begun.key)
+        assert len(registry.missing(Sight((0,)))) == 1
 
 
 class TestDeadLetters:
@@ -672,9 +729,12 @@ class TestMigrations:
             assert compare_metadata(context, metadata) == []
         database.close()
 
-    def test_what_notes_cite_is_filled_in_from_the_events_there_are(self, url: str) -> None:
+    def test_what_notes_cite_and_their_marks_are_filled_in_from_the_events_there_are(
+        self, url: str
+    ) -> None:
         database = Database(url)
-        event = an_event(a_note(cites=("BER-1", "BER-1"), replies_to="BER-0"))
+        marked = a_note(cites=("BER-1", "BER-1"), replies_to="BER-0", special_france=True)
+        event = an_event(marked)
         kept = {"note_id": event.note_id, "revision": 1, "kind": event.kind, "content_hash": "-"}
         with database.writing() as connection:
             config = migrate._config()
@@ -689,11 +749,13 @@ class TestMigrations:
         database.close()
         registry = Registry(url)
         registry.migrate()
-        cites, _ = registry.citations(event.note_id)
+        cites, _ = registry.citations(ALL, event.note_id)
         assert [tuple(row) for row in cites] == [
             ("replies_to", "BER-0", None),
             ("cites", "BER-1", None),
         ]
+        assert registry.missing(Sight((0, 1))) == []
+        assert len(registry.missing(Sight((0, 2)))) == 2
         registry.close()
 
     def test_a_migration_that_fails_leaves_nothing(

@@ -1,5 +1,6 @@
 """What notes cite, linked both ways, also when the cited note comes later; what never arrived."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -120,7 +121,58 @@ async def test_a_note_that_may_not_be_read_is_no_link(empty_site: Site) -> None:
     empty_site.read_by(Role.READ)
     assert (await view(empty_site, reply)).cites[0].id is None
     assert secret.subject not in str((await view(empty_site, reply)).cites)
-    assert await missing(empty_site) == []
+    # What it cites is not told, and to this reader nothing bears its reference.
+    assert await missing(empty_site) == [("berlin", FIRST, ["BER-2"])]
+
+
+async def test_hidden_notes_are_to_missing_references_as_if_they_were_not_there(
+    empty_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.search.citations.MISSING", 2)
+    monkeypatch.setattr("services.search.citations.CITING", 1)
+    secret = {"marking": Marking.DIFFUSION_RESTREINTE}
+    await arrive(empty_site, reference="BER-0", cites=("A-1", "B-2", "C-3", "D-4", "H-8"), **secret)
+    await arrive(empty_site, reference="BER-1", cites=("H-8",), **secret)
+    await arrive(empty_site, reference="BER-2", cites=("BER-1", "E-5", "F-6", "G-7", "H-8"))
+    empty_site.read_by(Role.READ)
+    seen: list[str] = []
+    pages, query = [], ""
+    while len(pages) < 9:
+        answer = (await empty_site.get(f"/api/v1/missing-references{query}")).json()
+        pages.append([one["reference"] for one in answer["missing"]])
+        seen += [each["reference"] for one in answer["missing"] for each in one["cited_by"]]
+        if answer["next"] is None:
+            break
+        query = f"?after={answer['next']}"
+    # A note that only they may not see bears BER-1: to them nobody does.
+    assert pages == [["BER-1", "E-5"], ["F-6", "G-7"], ["H-8"]]
+    assert set(seen) == {"BER-2"}
+
+
+async def test_the_next_page_is_named_by_nothing_that_can_be_read_or_made(
+    empty_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.search.citations.MISSING", 1)
+    await arrive(empty_site, cites=("BER-8", "BER-9"))
+    after = (await empty_site.get("/api/v1/missing-references")).json()["next"]
+    assert b"BER-8" not in base64.urlsafe_b64decode(after)
+    for forged in ("berlin/BER-8", after[:-4], f"A{after}"):
+        answer = await empty_site.get(f"/api/v1/missing-references?after={forged}")
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "after"
+
+
+async def test_what_is_not_indexed_yet_takes_no_place_on_a_page(
+    empty_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.search.citations.MISSING", 1)
+    empty_site.registry.begin(
+        [submission(reference=f"BER-{number}", cites=(f"A-{number}",)) for number in range(4)]
+    )
+    await arrive(empty_site, reference="BER-9", cites=("B-9",))
+    answer = (await empty_site.get("/api/v1/missing-references")).json()
+    assert [one["reference"] for one in answer["missing"]] == ["B-9"]
+    assert answer["next"] is None
 
 
 async def test_what_is_cited_and_never_arrived_is_listed_by_post(
@@ -144,8 +196,8 @@ async def test_what_is_cited_and_never_arrived_is_listed_by_post(
         seen += [one["reference"] for one in answer["missing"]]
         query = f"?after={answer['next']}"
     assert seen == ["BER-8", "BER-9", "ROM/0"]
-    assert await missing(empty_site, query) == []
-    for wrong in ("?post=atlantide", f"?after={'x' * 301}"):
+    assert answer["next"] is None
+    for wrong in ("?post=atlantide", f"?after={'x' * 1_501}"):
         assert (await empty_site.get(f"/api/v1/missing-references{wrong}")).status_code == 422
 
 

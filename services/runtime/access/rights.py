@@ -30,6 +30,17 @@ HIDDEN = "[passage réservé]"
 """What stands in the place of a passage, whatever its length. The views of events on the log were
 classified with it: another wording needs a new release of the classifier."""
 
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which notes a caller may see, for whoever chooses among many: those that need no more than
+    one of `needs` (`schemas.marks.needed`), and all of `posts` (EVERY_POST: of every one).
+    """
+
+    needs: tuple[int, ...]
+    posts: frozenset[str] = frozenset()
+
+
 TagT = TypeVar("TagT", ThemeTag, CountryTag, OrganisationTag)
 
 
@@ -44,6 +55,13 @@ def audience_for(caller: Caller, note: Note) -> int | None:
     if audience is None or not caller.may(Role.READ):
         return None
     return audience if admits(audience, note.marking, note.special_france) else None
+
+
+def sight_of(caller: Caller) -> Sight:
+    """The notes for which `audience_for` gives this caller an audience."""
+    audience = audience_of(caller.reader) if caller.may(Role.READ) else None
+    needs = () if audience is None else (each for each in range(AUDIENCES) if not each & ~audience)
+    return Sight(tuple(needs), caller.posts if caller.may(Role.SUBMIT) else frozenset())
 
 
 def sees_whole(caller: Caller, note: Note) -> bool:

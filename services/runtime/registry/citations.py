@@ -2,7 +2,8 @@
 
 Each revision's citations are kept as they are written; which note is meant is found out when
 somebody asks. It is the one of the citing note's own post, else the only one there is with that
-reference; of several elsewhere, none. The functions run within transactions of `store`.
+reference; of several elsewhere, none. Notes that the asker may not see are as if they were not
+there. The functions run within transactions of `store`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +12,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from schemas.access import EVERY_POST
 from schemas.events import Kind, NoteEvent
 from schemas.note import Note
+from services.runtime.access.rights import Sight
 from services.runtime.registry.rows import CitationRow, CitingRow, MissingRow
 from services.runtime.registry.tables import citations, notes, revisions
 
@@ -51,7 +54,7 @@ def meant(post: str, holders: Holders) -> UUID | None:
     return only
 
 
-def of(connection: sa.Connection, note_id: UUID, limit: int) -> list[CitationRow]:
+def of(connection: sa.Connection, sight: Sight, note_id: UUID, limit: int) -> list[CitationRow]:
     """What the latest revision of a note cites, as it is written; the note meant, where known."""
     rows = connection.execute(
         sa.select(citations.c.kind, citations.c.reference, notes.c.post)
@@ -60,7 +63,7 @@ def of(connection: sa.Connection, note_id: UUID, limit: int) -> list[CitationRow
         .order_by(citations.c.position)
         .limit(limit)
     ).all()
-    known = _holders(connection, {row.reference for row in rows})
+    known = _holders(connection, sight, {row.reference for row in rows})
     found: list[CitationRow] = []
     for row in rows:
         target = meant(row.post, known.get(row.reference, {}))
@@ -68,7 +71,7 @@ def of(connection: sa.Connection, note_id: UUID, limit: int) -> list[CitationRow
     return found
 
 
-def to(connection: sa.Connection, note_id: UUID, limit: int) -> list[CitingRow]:
+def to(connection: sa.Connection, sight: Sight, note_id: UUID, limit: int) -> list[CitingRow]:
     """The notes that cite this one at their latest revision, withdrawn ones left out."""
     this = connection.execute(
         sa.select(notes.c.post, notes.c.reference).where(notes.c.id == note_id)
@@ -83,13 +86,15 @@ def to(connection: sa.Connection, note_id: UUID, limit: int) -> list[CitingRow]:
             citations.c.reference == this.reference,
             revisions.c.kind != Kind.WITHDRAWN,
             notes.c.id != note_id,
+            _seen(sight, notes, revisions),
         )
         .order_by(notes.c.post, notes.c.reference, citations.c.position)
         .limit(limit)
     )
     rows = connection.execute(query).all()
     if any(row.post != this.post for row in rows):
-        others = _holders(connection, {this.reference})[this.reference].keys() - {this.post}
+        held = _holders(connection, sight, {this.reference})[this.reference]
+        others = held.keys() - {this.post}
         if others:
             # Their posts mean these, and elsewhere nobody can tell.
             rows = connection.execute(query.where(notes.c.post == this.post)).all()
@@ -97,17 +102,27 @@ def to(connection: sa.Connection, note_id: UUID, limit: int) -> list[CitingRow]:
 
 
 def missing(
-    connection: sa.Connection, post: str | None, after: tuple[str, str] | None, limit: int
+    connection: sa.Connection,
+    sight: Sight,
+    post: str | None,
+    after: tuple[str, str] | None,
+    limit: int,
 ) -> list[MissingRow]:
     """The references that a post's notes cite and no note has, as `Registry.missing` says."""
-    other = notes.alias("other")
+    other, its = notes.alias("other"), revisions.alias("its")
+    held = (
+        sa.exists()
+        .select_from(other.join(its, _latest(other, its)))
+        .where(other.c.reference == citations.c.reference, _seen(sight, other, its))
+    )
     told = (
         sa.select(notes.c.post, citations.c.reference)
         .join_from(notes, citations, _of_the_latest_revision())
         .join(revisions, _latest())
         .where(
             revisions.c.kind != Kind.WITHDRAWN,
-            ~sa.exists().where(other.c.reference == citations.c.reference),
+            _seen(sight, notes, revisions),
+            ~held,
         )
     )
     pairs = told.distinct().order_by(notes.c.post, citations.c.reference).limit(limit)
@@ -120,23 +135,25 @@ def missing(
         return []
     citing: dict[tuple[str, str], list[UUID]] = {pair: [] for pair in wanted}
     rows = connection.execute(
-        told.add_columns(notes.c.id)
+        told.add_columns(notes.c.reference.label("own"), notes.c.id)
         .where(sa.tuple_(notes.c.post, citations.c.reference).in_(wanted))
         .distinct()
-        .order_by(notes.c.id)
+        .order_by(sa.text("own"), notes.c.id)
     )
-    for of_post, reference, note_id in rows:
+    for of_post, reference, _, note_id in rows:
         citing[of_post, reference].append(note_id)
     return [MissingRow(*pair, tuple(found)) for pair, found in citing.items()]
 
 
-def _holders(connection: sa.Connection, references: set[str]) -> dict[str, dict[str, UUID]]:
+def _holders(
+    connection: sa.Connection, sight: Sight, references: set[str]
+) -> dict[str, dict[str, UUID]]:
     found: dict[str, dict[str, UUID]] = {reference: {} for reference in references}
     if references:
         rows: Sequence[Any] = connection.execute(
-            sa.select(notes.c.reference, notes.c.post, notes.c.id).where(
-                notes.c.reference.in_(sorted(references))
-            )
+            sa.select(notes.c.reference, notes.c.post, notes.c.id)
+            .join(revisions, _latest())
+            .where(notes.c.reference.in_(sorted(references)), _seen(sight, notes, revisions))
         ).all()
         for reference, post, note_id in rows:
             found[reference][post] = note_id
@@ -147,5 +164,12 @@ def _of_the_latest_revision() -> sa.ColumnElement[bool]:
     return sa.and_(citations.c.note_id == notes.c.id, citations.c.revision == notes.c.revision)
 
 
-def _latest() -> sa.ColumnElement[bool]:
-    return sa.and_(revisions.c.note_id == notes.c.id, revisions.c.revision == notes.c.revision)
+def _latest(note: sa.FromClause = notes, its: sa.FromClause = revisions) -> sa.ColumnElement[bool]:
+    return sa.and_(its.c.note_id == note.c.id, its.c.revision == note.c.revision)
+
+
+def _seen(sight: Sight, note: sa.FromClause, latest: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether the asker may see this note, by the marks of its latest revision."""
+    if EVERY_POST in sight.posts:
+        return sa.true()
+    return sa.or_(latest.c.needs.in_(sight.needs), note.c.post.in_(sorted(sight.posts)))

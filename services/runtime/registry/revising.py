@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from schemas.answers import IngestOutcome, State
 from schemas.events import Kind, NoteEvent, decode, encode
+from schemas.marks import needed
 from schemas.note import Note
 from services.runtime.registry import citations, entering
 from services.runtime.registry.corrections import newest, waiting
@@ -106,6 +107,7 @@ def begin(
             "state": State.PENDING,
             "correction": event.correction,
             "sender": entering.kept(sender),
+            "needs": needed(event.note.marking, event.note.special_france),
         },
     )
     connection.execute(

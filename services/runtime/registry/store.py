@@ -13,6 +13,8 @@ from sqlalchemy.exc import DatabaseError
 from schemas.access import KeyOrder, KeyView, Person
 from schemas.answers import IngestOutcome, State, TraceStep
 from schemas.events import Kind, NoteEvent, decode, encode
+from schemas.marks import needed
+from services.runtime.access.rights import Sight
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import citations as citing
 from services.runtime.registry import corrections as correcting
@@ -533,22 +535,33 @@ class Registry:
             return revising.history(connection, note_id, before, limit)
 
     def citations(
-        self, note_id: UUID, limit: int = 100
+        self, sight: Sight, note_id: UUID, limit: int = 100
     ) -> tuple[list[CitationRow], list[CitingRow]]:
-        """What the note cites, in its own order, and what cites it; at most `limit` of each."""
+        """What the note cites, in its own order, and what cites it; at most `limit` of each.
+
+        As if there were no notes but those of `sight`.
+        """
         with self._database.reading() as connection:
-            return citing.of(connection, note_id, limit), citing.to(connection, note_id, limit)
+            return (
+                citing.of(connection, sight, note_id, limit),
+                citing.to(connection, sight, note_id, limit),
+            )
 
     def missing(
-        self, post: str | None = None, after: tuple[str, str] | None = None, limit: int = 50
+        self,
+        sight: Sight,
+        post: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int = 50,
     ) -> list[MissingRow]:
-        """The references that notes cite and no note has, by citing post and reference.
+        """The references that notes cite and no note has, by citing post and reference, as if
+        there were no notes but those of `sight`.
 
         A page of at most `limit`; `after` the last post and reference of the page before. Only
         what the notes of `post` cite where one is given.
         """
         with self._database.reading() as connection:
-            return citing.missing(connection, post, after, limit)
+            return citing.missing(connection, sight, post, after, limit)
 
     def corrections(self, after: UUID | None = None, limit: int = 200) -> list[CorrectionRow]:
         """The correction in force of each corrected note, in the order of note ids.
@@ -779,6 +792,7 @@ def _revision_row(submission: Submission, sender: Sender | None) -> dict[str, An
         "received_at": event.received_at,
         "state": State.PENDING,
         "sender": entering.kept(sender),
+        "needs": needed(event.note.marking, event.note.special_france),
     }
 
 

@@ -94,6 +94,13 @@ revisions = Table(
         comment="the one made before that this revision keeps in force; 0: none",
     ),
     Column("sender", Text, comment="JSON: who sent it; until the journal has it"),
+    Column(
+        "needs",
+        Integer,
+        nullable=False,
+        server_default="3",
+        comment="what its reader must be able to see (schemas.marks.needed); 3: all marks",
+    ),
 )
 
 IS_PENDING = "state = 'pending'"

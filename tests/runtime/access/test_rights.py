@@ -1,12 +1,15 @@
 """What a caller may see of a note at hand."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.access import Caller, Role
 from schemas.classification import Classification, Evidence, OrganisationTag, ThemeTag
 from schemas.events import ClassifiedNote, ShortenedView, classified
+from schemas.marks import needed
 from schemas.note import MarkedSpan
+from schemas.vocabulary import Marking
 from services.runtime.access.rights import (
     EVERYTHING,
     HIDDEN,
@@ -15,6 +18,7 @@ from services.runtime.access.rights import (
     hidden_spans,
     note_for,
     sees_whole,
+    sight_of,
 )
 from tests.builders import a_note, an_event
 from tests.keys import ANYONE_READS, a_caller
@@ -43,6 +47,33 @@ def test_an_administrator_who_is_no_reader_reads_nothing() -> None:
 def test_clearance_without_the_role_of_a_reader_opens_nothing() -> None:
     caller = Caller(id="key:1", name="x", roles=frozenset({Role.ADMINISTER}), reader=CLEARED.reader)
     assert audience_for(caller, a_note()) is None
+
+
+CALLERS = [
+    a_caller(*roles, clearance=clearance, special_france=french, posts=frozenset(posts))
+    for roles, posts in (
+        ((Role.READ,), ()),
+        ((Role.SUBMIT,), ("berlin",)),
+        ((Role.READ, Role.SUBMIT), ("berlin", "rome")),
+        ((Role.SUBMIT,), ("*",)),
+        ((Role.ADMINISTER,), ()),
+    )
+    for clearance in Marking
+    for french in (False, True)
+]
+
+
+@pytest.mark.parametrize("post", ["berlin", "rome", "madrid"])
+@pytest.mark.parametrize("marking", list(Marking))
+@pytest.mark.parametrize("french", [False, True])
+def test_among_many_notes_a_caller_sees_those_that_it_may_see_one_by_one(
+    post: str, marking: Marking, french: bool
+) -> None:
+    note = a_note(post=post, marking=marking, special_france=french)
+    for caller in CALLERS:
+        sight = sight_of(caller)
+        seen = needed(marking, french) in sight.needs or not sight.posts.isdisjoint({post, "*"})
+        assert seen == (audience_for(caller, note) is not None), caller
 
 
 def span(start: int, end: int, mark: str = "Spécial France", field: str = "body") -> MarkedSpan:
