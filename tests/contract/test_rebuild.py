@@ -177,6 +177,31 @@ async def test_searches_stay_on_the_old_index_until_nothing_is_missing_from_the_
     assert await again.count() == 3
 
 
+async def test_a_note_asked_for_by_its_id_never_goes_back_to_an_older_state(place: Place) -> None:
+    index = await place.index()
+    await index.apply([state(1), state(2), state(3)])
+    new = await index.begin_rebuild()
+    await new.apply([state(1), state(2), state(3)])
+    await index.apply([state(1, 2)])
+    async with new.exchange():
+        # What came meanwhile is in the old index only.
+        found = await index.get(state(1).note_id)
+        assert found is not None
+        assert found.revision == 2
+        later = asyncio.create_task(index.apply([state(2, 2)]))
+        gone = asyncio.create_task(index.forget([state(3).note_id]))
+        await new.apply([state(1, 2)])
+        if not place.embedded:
+            await asyncio.gather(later, gone)
+            assert await index.get(state(3).note_id) is None
+    await asyncio.gather(later, gone)
+    for number, revision in ((1, 2), (2, 2)):
+        found = await index.get(state(number).note_id)
+        assert found is not None
+        assert found.revision == revision
+    assert await index.get(state(3).note_id) is None
+
+
 async def test_what_is_abandoned_leaves_nothing_behind(place: Place) -> None:
     index = await place.index()
     await index.apply([state(1)])

@@ -15,7 +15,7 @@ from schemas.answers import Highlights, Hit
 from schemas.events import ClassifiedNote
 from schemas.query import Query, Sort
 from services.runtime import tls
-from services.runtime.errors import Misconfigured
+from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 from services.search.document import OTHER_FIELDS
 from services.search.index import (
@@ -112,8 +112,11 @@ class ElasticIndex:
 
     async def forget(self, note_ids: Sequence[UUID]) -> None:
         """Remove these notes, tombstones included."""
+        # From the index that searches read too, where a rebuild is about to exchange it: `get`
+        # would find there what is gone.
         async with translated():
-            await delete_all(self._client, self._names.write, note_ids)
+            for alias in self._names.both:
+                await delete_all(self._client, alias, note_ids)
 
     async def purge(self) -> None:
         """Merge removed documents away; half a minute at least. Cursors by relevance that this
@@ -159,26 +162,20 @@ class ElasticIndex:
 
     async def get(self, note_id: UUID) -> ClassifiedNote | None:
         """The latest state of a note, tombstones included; it need not be refreshed."""
-        # While a rebuild takes over, what went to the old index only is still found there.
-        for alias in (self._names.write, self._names.read):
-            source = await self._source(alias, note_id)
-            if source is not None:
-                return ClassifiedNote.model_validate(whole(source))
-        return None
-
-    async def _source(self, alias: str, note_id: UUID) -> dict[str, Any] | None:
+        # While a rebuild takes over, either index may be the one that has it: in one request, as
+        # the aliases move in one step.
+        wanted = [{"_index": alias, "_id": str(note_id)} for alias in self._names.both]
         async with translated():
-            try:
-                found = await self._client.get(
-                    index=alias,
-                    id=str(note_id),
-                    source_includes=["event", *TEXTS],
-                )
-            except NotFoundError as error:
-                if isinstance(error.body, dict) and "found" in error.body:
-                    return None
-                raise
-        return dict(found["_source"])
+            answer = await self._client.mget(docs=wanted, source_includes=["event", *TEXTS])
+        docs = answer["docs"]
+        failed = [doc["error"] for doc in docs if "error" in doc]
+        if failed:
+            raise Unavailable(f"the index is missing: {failed[0].get('reason')}")
+        states = [doc for doc in docs if doc["found"]]
+        if not states:
+            return None
+        latest = max(states, key=lambda doc: int(doc["_version"]))
+        return ClassifiedNote.model_validate(whole(latest["_source"]))
 
     async def count(self) -> int:
         """How many notes are held, tombstones not counted, as of the last refresh."""

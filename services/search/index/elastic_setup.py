@@ -26,6 +26,12 @@ class Names:
         """The alias of the one index that takes writes."""
         return f"{self.read}-write"
 
+    @property
+    def both(self) -> tuple[str, str]:
+        """Two aliases of one index, but while a rebuild exchanges it: then of the new and the old
+        one."""
+        return self.write, self.read
+
     def fresh(self) -> str:
         """The name of a new index: its time stamp, and a few letters so that two never meet."""
         return f"{self.read}-{datetime.now(UTC):%Y%m%dt%H%M%S}-{uuid4().hex[:6]}"
