@@ -144,7 +144,10 @@ class Hit(BaseModel):
     summary: str
     language: str = FRENCH
     changed_at: datetime
-    score: float | None
+    score: float | None = Field(
+        description="Pertinence ; absente sans mots cherchés, et pour qui ne voit pas toutes les "
+        "mentions : elle se calcule sur toutes les notes"
+    )
     highlights: Highlights
     themes: tuple[ThemeTag, ...]
     countries: tuple[CountryTag, ...]

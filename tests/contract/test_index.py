@@ -326,7 +326,8 @@ async def test_nothing_found_is_nothing_found(library: Index, typed: str) -> Non
 async def test_the_note_about_the_words_comes_before_those_that_mention_them(
     library: Index,
 ) -> None:
-    page = await library.search(asked("pensions"))
+    assert keys(await library.search(asked("pensions"))) == ["PACTO", "RENTE"]
+    page = await library.search(asked("pensions", reader=CLEARED))
     assert keys(page) == ["PACTO", "RENTE"], "in the subject, then in the body"
     scores = [hit.score for hit in page.hits]
     assert all(score is not None for score in scores)
@@ -720,6 +721,20 @@ async def test_a_reader_sees_nothing_of_what_is_not_for_them(
         assert {hit.reference for hit in page.hits} == wanted
         assert page.total == len(wanted)
         assert all(sum(row.count for row in page.facets[f]) == len(wanted) for f in FACETS)
+
+
+async def test_a_score_is_given_only_to_who_may_see_all_that_it_is_made_of(index: Index) -> None:
+    await restricted(index)
+
+    async def scores(reader: dict[str, Any]) -> set[float | None]:
+        page = await index.search(asked("retraites", reader={"name": "lecteur"} | reader))
+        assert page.hits
+        return {hit.score for hit in page.hits}
+
+    everything = {"markings": set(Marking), "special_france": True}
+    assert None not in await scores(everything)
+    for narrower in ({"special_france": False}, {"markings": {Marking.NON_PROTEGE}}):
+        assert await scores(everything | narrower) == {None}
 
 
 async def test_a_cursor_gives_no_reader_the_rights_of_another(index: Index) -> None:

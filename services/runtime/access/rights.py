@@ -22,6 +22,7 @@ from schemas.classification import (
 from schemas.events import ClassifiedNote, CorrectionTags
 from schemas.marks import AUDIENCES, admits, audience_of, rights_of
 from schemas.note import MarkedSpan, Note
+from schemas.query import Reader
 
 EVERYTHING = AUDIENCES - 1
 """The audience that may see every mark there is."""
@@ -62,6 +63,11 @@ def sight_of(caller: Caller) -> Sight:
     audience = audience_of(caller.reader) if caller.may(Role.READ) else None
     needs = () if audience is None else (each for each in range(AUDIENCES) if not each & ~audience)
     return Sight(tuple(needs), caller.posts if caller.may(Role.SUBMIT) else frozenset())
+
+
+def sees_every_mark(reader: Reader) -> bool:
+    """Whether no note and no passage is hidden from this reader."""
+    return audience_of(reader) == EVERYTHING
 
 
 def sees_whole(caller: Caller, note: Note) -> bool:

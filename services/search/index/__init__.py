@@ -5,7 +5,8 @@ Two adapters, `elastic.ElasticIndex` and `embedded.TantivyIndex`, pass one contr
 
 - A state of a note replaces another only under a higher version; equal is a duplicate, lower is
   stale. A withdrawn note stays as a tombstone with its version and is left out of every answer.
-- Search sees only what the query's reader may see, in hits, counts and highlights alike.
+- Search sees only what the query's reader may see, in hits, counts and highlights alike. Scores are
+  made with the words of all notes: only who may see all of them is given any; others, an order.
 - Facets count with every filter but their own.
 - Pages by date or receipt are stable under writes; a relevance cursor lives at least 10 minutes.
 """

@@ -15,6 +15,7 @@ from schemas.answers import Highlights, Hit
 from schemas.events import ClassifiedNote
 from schemas.query import Query, Sort
 from services.runtime import tls
+from services.runtime.access.rights import sees_every_mark
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 from services.search.document import OTHER_FIELDS
@@ -207,6 +208,7 @@ class ElasticIndex:
             body["pit"] = {"id": snapshot, "keep_alive": _KEEP_ALIVE}
         answer = await self._asked(body, place)
         hits = answer["hits"]["hits"]
+        scored = sees_every_mark(query.reader)
         following = None
         if len(hits) > query.size:
             value, note_id, *_ = hits[query.size - 1]["sort"]
@@ -220,7 +222,7 @@ class ElasticIndex:
             total=answer["hits"]["total"]["value"],
             total_is_exact=answer["hits"]["total"]["relation"] == "eq",
             relaxed=relaxed,
-            hits=[_hit(hit) for hit in hits[: query.size]],
+            hits=[_hit(hit, scored=scored) for hit in hits[: query.size]],
             facets={
                 facet: counts(
                     (bucket["key"], bucket["doc_count"])
@@ -288,13 +290,14 @@ def _access(settings: Settings) -> dict[str, Any]:
     return access
 
 
-def _hit(hit: dict[str, Any]) -> Hit:
+def _hit(hit: dict[str, Any], *, scored: bool) -> Hit:
     marked = hit.get("highlight", {})
     highlights = Highlights(
         subject=_tidied(marked, "subject", None), body=_tidied(marked, "body", SNIPPET)
     )
     return Hit.model_validate(
-        hit["_source"]["hit"] | {"score": hit.get("_score"), "highlights": highlights}
+        hit["_source"]["hit"]
+        | {"score": hit.get("_score") if scored else None, "highlights": highlights}
     )
 
 

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from schemas.answers import FacetCount, Highlights, Hit
 from schemas.query import Query, Sort
 from schemas.vocabulary import FRENCH, language_code
+from services.runtime.access.rights import sees_every_mark
 from services.search.index import CursorInvalid, Page
 from services.search.index import embedded_query as ask
 from services.search.index.cursor import Place, encode
@@ -90,7 +91,8 @@ class Pages:
         total = total_of(result)
         more = passed + size < total
         following = Place(value=passed + size, snapshot=self.view, relaxed=relaxed)
-        found = [(address, score) for score, address in result.hits]
+        scored = sees_every_mark(self.query.reader)
+        found = [(address, score if scored else None) for score, address in result.hits]
         return total, found, following if more else None
 
     def _by_number(
