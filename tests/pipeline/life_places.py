@@ -353,15 +353,23 @@ class _Rebuild:
         self._thread.start()
 
     def _follow(self) -> None:
-        try:
-            with (
-                client_of(self._deployment.key) as http,
-                http.stream("POST", f"{self._deployment.search}{REBUILD}") as answer,
-            ):
-                for line in answer.iter_lines():
-                    self.last = line
-        except httpx.TransportError as error:
-            self.last = repr(error)
+        end = time.monotonic() + ARRIVE_SECONDS
+        with client_of(self._deployment.key) as http:
+            while True:
+                try:
+                    with http.stream("POST", f"{self._deployment.search}{REBUILD}") as answer:
+                        for line in answer.iter_lines():
+                            self.last = line
+                    return
+                except httpx.ConnectError as error:
+                    # Killed before and not there again yet: nothing has begun.
+                    self.last = repr(error)
+                    if time.monotonic() > end:
+                        return
+                    time.sleep(PAUSE_SECONDS)
+                except httpx.TransportError as error:
+                    self.last = repr(error)
+                    return
 
     def ended_well(self) -> bool:
         """Whether the new index is in place; waits for the end."""
