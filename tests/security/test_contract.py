@@ -20,8 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.security.conftest import RIGHTS, Target
 from tests.security.routes import ADMITS, STARTS_A_RUN
 
-EXAMPLES = {"embedded": 4}
-FEWER = 2
+EXAMPLES, FEWER = 4, 2
 """For each operation, caller and manner: fewer on the services of the distributed deployment, where
 each answer takes longer. `make soak` asks for hundreds."""
 
@@ -78,7 +77,8 @@ def documented(target: Target) -> set[str]:
 
 def examples(target: Target) -> int:
     """How often an operation is asked in one manner."""
-    return int(os.environ.get("VALISE_EXAMPLES") or EXAMPLES.get(target.name, FEWER))
+    usual = EXAMPLES if target.name == "embedded" else FEWER
+    return int(os.environ.get("VALISE_EXAMPLES", usual))
 
 
 def refused(who: str, may: bool) -> int | None:

@@ -55,6 +55,14 @@ def due(connection: sa.Connection, keys: Sequence[Key]) -> list[Any]:
     return found
 
 
+def any_left(connection: sa.Connection, older_than: datetime) -> bool:
+    """Whether `left` finds any: usually not, and then nobody has to wait for a writer."""
+    return any(
+        connection.execute(_left(table, older_than).limit(1)).first()
+        for table in (revisions, corrections)
+    )
+
+
 def left(connection: sa.Connection, older_than: datetime, limit: int) -> list[Any]:
     """The rows of changes from before that moment that are not pending, and were not entered.
 
@@ -62,12 +70,7 @@ def left(connection: sa.Connection, older_than: datetime, limit: int) -> list[An
     """
     found: list[Any] = []
     for table in (revisions, corrections):
-        query = (
-            _to_be_entered(table)
-            .where(table.c.state != State.PENDING, table.c.received_at < older_than)
-            .order_by(table.c.received_at)
-            .limit(limit)
-        )
+        query = _left(table, older_than).order_by(table.c.received_at).limit(limit)
         found += connection.execute(query.with_for_update(skip_locked=True))
     return found
 
@@ -105,6 +108,12 @@ def _draft(row: Any) -> Draft:
         object=str(row.note_id),
         details=written(details),
         address=sender.address,
+    )
+
+
+def _left(table: sa.Table, older_than: datetime) -> sa.Select[Any]:
+    return _to_be_entered(table).where(
+        table.c.state != State.PENDING, table.c.received_at < older_than
     )
 
 

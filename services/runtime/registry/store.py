@@ -218,6 +218,9 @@ class Registry:
         """Enter in the journal what was begun before that moment, is not pending any more, and was
         not entered: the index was told of it, and nobody came back to say so. How many they were.
         """
+        with self._database.reading() as connection:
+            if not entering.any_left(connection, older_than):
+                return 0
         with self._database.writing() as connection:
             rows = entering.left(connection, older_than, limit)
             entering.enter(connection, rows)
