@@ -43,6 +43,7 @@ from services.search import app as search
 from services.search.index.embedded import TantivyIndex
 from services.search.rebuild_http import Rebuilds, rebuilding
 from services.search.sign_in.target import ticket_address
+from services.search.superseded import withhold
 
 logger = logging.getLogger("valise.embedded")
 
@@ -107,7 +108,7 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
     runs = classify.Runs(beside)
     previews = preview.Apart()
     ingesting = ingest.Ingest(registry, log, settings)
-    rebuilds = Rebuilds(log, index)
+    rebuilds = Rebuilds(log, index, registry)
     journal = Journal(registry, settings.journal_days)
     workers = search.workers(log, index, registry, settings)
 
@@ -117,6 +118,7 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
         await asyncio.to_thread(welcome, registry, first_key)
         await log.provision(ALL)
         await index.start()
+        await withhold(index, registry)
         for worker in workers:
             worker.subscribe()
         await log.start()

@@ -22,6 +22,7 @@ from services.search.handlers import SERVICE, letter_keeper, processor
 from services.search.index import Index
 from services.search.rebuild_http import Rebuilds, rebuilding
 from services.search.sign_in import routes as sign_in
+from services.search.superseded import withhold
 
 GROUP = "search"
 """The beginning of the groups under which this service reads. That of the notes ends in the index's
@@ -76,7 +77,7 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
             dead=letters,
             # A group per topic: one group over two would rebalance both whenever one joins.
             group=f"{GROUP}.{letters.name}",
-            process=letter_keeper(registry),
+            process=letter_keeper(registry, index),
             max_records=LETTERS_AT_ONCE,
             stall_seconds=settings.stall_seconds,
         )
@@ -88,7 +89,7 @@ def workers(log: Log, index: Index, registry: Registry, settings: Settings) -> l
 def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> FastAPI:
     """The application of search on these engines, which it starts and stops."""
     reading = workers(log, index, registry, settings)
-    rebuilds = Rebuilds(log, index)
+    rebuilds = Rebuilds(log, index, registry)
     journal = Journal(registry, settings.journal_days)
 
     @asynccontextmanager
@@ -96,6 +97,7 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
         await asyncio.to_thread(registry.migrate)
         await log.provision(ALL)
         await index.start()
+        await withhold(index, registry)
         for worker in reading:
             worker.subscribe()
         await log.start()

@@ -20,6 +20,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.registry import CitationRow, CitingRow, MissingRow, Registry, aside
 from services.runtime.registry.citations import cited
 from services.search.index import Index
+from services.search.superseded import kept_from
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ async def links_for(
         logger.warning("citations of %s not looked up: %s", event.note_id, error.reason)
     meant = {(row.kind, row.reference): row.note_id for row in rows}
     wanted = {each for each in meant.values() if each} | {each.note_id for each in citing}
-    known = await _readable(caller, wanted, index)
+    known = await _readable(caller, wanted, index, registry)
     found = {pair: known[one] for pair, one in meant.items() if one is not None and one in known}
     return Links(
         tuple(_cited(*pair, found.get(pair)) for pair in cited(event.note)),
@@ -92,7 +93,7 @@ async def missing_for(
     sight, found, place = sight_of(caller), list[MissingReference](), after
     while len(found) <= MISSING:
         rows = await aside(registry.missing, sight, post, place, MISSING + 1)
-        told = await asyncio.gather(*(_citing_notes(caller, row, index) for row in rows))
+        told = await asyncio.gather(*(_citing_notes(caller, row, index, registry) for row in rows))
         found += [
             MissingReference(post=row.post, reference=row.reference, cited_by=notes)
             for row, notes in zip(rows, told, strict=True)
@@ -106,11 +107,13 @@ async def missing_for(
     return shown, (shown[-1].post, shown[-1].reference) if more else None
 
 
-async def _citing_notes(caller: Caller, row: MissingRow, index: Index) -> list[CitingNote]:
+async def _citing_notes(
+    caller: Caller, row: MissingRow, index: Index, registry: Registry
+) -> list[CitingNote]:
     """The first of the notes that cite this reference which the caller can read now."""
     told: list[CitingNote] = []
     for at in range(0, len(row.cited_by), CITING):
-        known = await _readable(caller, row.cited_by[at : at + CITING], index)
+        known = await _readable(caller, row.cited_by[at : at + CITING], index, registry)
         told += [
             _citing("replies_to" if note.replies_to == row.reference else "cites", known, note_id)
             for note_id in row.cited_by[at : at + CITING]
@@ -135,16 +138,23 @@ def _citing(kind: Any, known: Readable, note_id: UUID) -> CitingNote:
     )
 
 
-async def _readable(caller: Caller, note_ids: Iterable[UUID], index: Index) -> Readable:
+async def _readable(
+    caller: Caller, note_ids: Iterable[UUID], index: Index, registry: Registry
+) -> Readable:
     """Those of the notes that this caller may see now, as it sees them."""
     found = await asyncio.gather(*(index.get(each) for each in note_ids))
-    return await asyncio.to_thread(_seen, caller, found)
+    states = [event for event in found if event is not None and not event.withdrawn]
+    if not states:
+        return {}
+    kept = await kept_from(caller, states, registry)
+    return await asyncio.to_thread(
+        _seen, caller, [event for event in states if event.note_id not in kept]
+    )
 
 
-def _seen(caller: Caller, found: Iterable[ClassifiedNote | None]) -> Readable:
+def _seen(caller: Caller, states: Iterable[ClassifiedNote]) -> Readable:
     return {
         event.note_id: event_for(event, audience)
-        for event in found
-        if event is not None and not event.withdrawn
+        for event in states
         if (audience := audience_for(caller, event.note)) is not None
     }

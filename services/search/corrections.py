@@ -17,6 +17,7 @@ from services.runtime.access.rights import sees_whole
 from services.runtime.registry import CorrectionRow, Registry, aside
 from services.search.document import tags_in_force
 from services.search.index import Index
+from services.search.superseded import kept_from
 
 PAGE = 200
 """Corrected notes asked of the registry at once."""
@@ -33,10 +34,11 @@ async def labelled_notes(
     while page := await aside(registry.corrections, after, PAGE):
         for row in page:
             event = await index.get(row.note_id)
-            if event is not None and not event.withdrawn and sees_whole(caller, event.note):
-                labelled = label(event, row)
-                if labelled is not None:
-                    yield labelled
+            if event is None or event.withdrawn or not sees_whole(caller, event.note):
+                continue
+            labelled = label(event, row)
+            if labelled is not None and not await kept_from(caller, [event], registry):
+                yield labelled
         after = page[-1].note_id
 
 

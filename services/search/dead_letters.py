@@ -20,9 +20,8 @@ from schemas.administration import (
 )
 from schemas.answers import State
 from schemas.events import ClassifiedNote, NoteEvent, UnreadableEvent, decode
-from schemas.marks import audience_of
 from schemas.topics import CLASSIFIED, SUBMITTED
-from services.runtime.access.rights import EVERYTHING, sees_whole
+from services.runtime.access.rights import sees_every_mark, sees_whole
 from services.runtime.dead_letters import LETTER
 from services.runtime.errors import Unavailable, Unprocessable
 from services.runtime.log import Entry, Log
@@ -31,6 +30,7 @@ from services.runtime.registry import Key, LetterFilter, LetterRow, ParkedRow, R
 from services.runtime.registry.letters import correction_of, key_of
 from services.search import last_word
 from services.search.index import Index
+from services.search.superseded import kept_from
 
 AT_ONCE = 200
 """Letters looked at by one request for many: whoever asks goes on from where it ended."""
@@ -105,7 +105,7 @@ async def detail(registry: Registry, number: int, caller: Caller) -> DeadLetterD
     Raises ProblemError (404), Unavailable.
     """
     short, whole = await _found(registry, number)
-    shown = _may_read(caller, whole)
+    shown = await _may_read(caller, whole, registry)
     return DeadLetterDetail(
         **view(short).model_dump(),
         hint=hint(whole.reason) + ("" if shown else WITHHELD),
@@ -202,14 +202,16 @@ async def _state_after(
     return state_of_it
 
 
-def _may_read(caller: Caller, letter: ParkedRow) -> bool:
-    """Whether the caller may read the note in a letter, or, where none can be read in it, any."""
+async def _may_read(caller: Caller, letter: ParkedRow, registry: Registry) -> bool:
+    """Whether the caller may read the note in a letter, as far as it is known today; where none can
+    be read in it, whether they may read any.
+    """
     try:
-        event = EVENTS.get(letter.origin.rsplit("/", 2)[0], NoteEvent)
-        note = decode(event, letter.value or b"").note
+        model = EVENTS.get(letter.origin.rsplit("/", 2)[0], NoteEvent)
+        event = decode(model, letter.value or b"")
     except UnreadableEvent:
-        return caller.may(Role.READ) and audience_of(caller.reader) == EVERYTHING
-    return sees_whole(caller, note)
+        return caller.may(Role.READ) and sees_every_mark(caller.reader)
+    return sees_whole(caller, event.note) and not await kept_from(caller, [event], registry)
 
 
 def view(row: LetterRow) -> DeadLetterView:

@@ -19,9 +19,11 @@ from services.runtime.dead_letters import EXPUNGED, DeadLetter
 from services.runtime.errors import Unprocessable
 from services.runtime.log import Log, Record
 from services.runtime.registry import DeadLetterRow, Mark, Registry, aside
+from services.runtime.registry.letters import about
 from services.runtime.worker import Done, Parked, Process
 from services.search import last_word
 from services.search.index import Applied, Index, Rejected
+from services.search.superseded import outdated, withhold
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +62,9 @@ def processor(index: Index, registry: Registry, log: Log | None = None) -> Proce
     return process
 
 
-def letter_keeper(registry: Registry) -> Process:
-    """How the dead-letter topics are processed: each letter is kept in the registry, once.
+def letter_keeper(registry: Registry, index: Index) -> Process:
+    """How the dead-letter topics are processed: each letter is kept in the registry, once. A note
+    that it leaves without a revision which restricts it leaves the index, until that is replayed.
 
     The null value of an expunged note is for the log alone: its letters have left the registry.
     A letter about a dead letter is what this very process failed at before: it stays on its topic,
@@ -70,6 +73,7 @@ def letter_keeper(registry: Registry) -> Process:
 
     async def process(records: Sequence[Record]) -> Sequence[Result]:
         results: list[Result] = []
+        notes: set[UUID] = set()
         for record in records:
             if record.value is None and EXPUNGED in record.headers:
                 results.append(Done(Applied.WITHDRAWN.value))
@@ -77,7 +81,11 @@ def letter_keeper(registry: Registry) -> Process:
             row = _letter(record)
             if row is not None:
                 await aside(registry.park, row)
+                note_id, _ = about(row)
+                notes |= {note_id} if note_id is not None else set()
             results.append(Done("parked"))
+        if notes:
+            await withhold(index, registry, notes)
         return results
 
     return process
@@ -145,7 +153,8 @@ async def _tell_forgotten(registry: Registry, nulls: Sequence[Record]) -> None:
 async def _index_admitted(
     index: Index, registry: Registry, log: Log | None, notes: Sequence[ClassifiedNote]
 ) -> list[Result]:
-    """Index these, but for what is left of expunged notes."""
+    """Index these, but for what is left of expunged notes, and for what a later revision keeps
+    from readers: it is as good as stale."""
     barred = await aside(registry.barred, {note.note_id for note in notes})
     late = {
         at
@@ -157,15 +166,17 @@ async def _index_admitted(
         # and must not be late for ever.
         there = await aside(registry.received_when, {notes[at].note_id for at in late})
         late = {at for at in late if notes[at].received_at != there.get(notes[at].note_id)}
-    if not late:
+    left_out = dict.fromkeys(await outdated(notes, registry), Applied.STALE)
+    left_out |= dict.fromkeys(late, Applied.WITHDRAWN)
+    if not left_out:
         return await _index(index, registry, notes)
     if log is not None:
         for note_id in sorted({notes[at].note_id for at in late}):
             await last_word.restore(log, registry, note_id)
-    admitted = [note for at, note in enumerate(notes) if at not in late]
+    admitted = [note for at, note in enumerate(notes) if at not in left_out]
     done = iter(await _index(index, registry, admitted) if admitted else ())
     return [
-        Done(Applied.WITHDRAWN.value, note.revision, note.trace) if at in late else next(done)
+        Done(left_out[at].value, note.revision, note.trace) if at in left_out else next(done)
         for at, note in enumerate(notes)
     ]
 

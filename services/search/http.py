@@ -93,7 +93,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
     )
     async def note(note_id: NoteId, request: Request) -> Response:
         caller = await caller_of(request, *FOLLOWING)
-        event = await notes.note_for(caller, note_id, index)
+        event = await notes.note_for(caller, note_id, index, registry)
         cited = await links_for(caller, event, index, registry)
         record(request, Action.READ, event.note_id, what="note", revision=event.revision)
         headers = {"ETag": notes.etag(event, cited.stamp), "Cache-Control": REVALIDATE}

@@ -8,7 +8,7 @@ from schemas.access import Caller
 from schemas.answers import NoteView, State, Trace, TraceStep
 from schemas.classification import Classification
 from schemas.events import ClassifiedNote, NoteEvent
-from services.runtime.access.rights import audience_for, event_for
+from services.runtime.access.rights import audience_for, event_for, narrowed
 from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
@@ -17,20 +17,24 @@ from services.search.citations import Links
 from services.search.disagreement import disagreement
 from services.search.document import Tags, links, tags_in_force
 from services.search.index import Index
+from services.search.superseded import kept_from
 
 ORDER = ("received", "classified", "indexed", "alerted", "parked")
 """Steps of the same instant, in the order in which they happen."""
 
 
-async def note_for(caller: Caller, note_id: str, index: Index) -> ClassifiedNote:
+async def note_for(
+    caller: Caller, note_id: str, index: Index, registry: Registry
+) -> ClassifiedNote:
     """The latest state of the note with this id, as given in an address, as this caller sees it.
 
     Raises ProblemError: 404 for a note that is unknown or not for this caller (nothing tells one
-    from the other), 410 for one that was withdrawn. Raises Unavailable.
+    from the other), also where a revision that is not indexed yet keeps something of it from them;
+    410 for one that was withdrawn. Raises Unavailable.
     """
     event = await index.get(note_id_of(note_id))
     audience = None if event is None else audience_for(caller, event.note)
-    if event is None or audience is None:
+    if event is None or audience is None or await kept_from(caller, [event], registry):
         raise unknown_note()
     if event.withdrawn:
         raise withdrawn_note(event, {"ETag": etag(event)})
@@ -61,7 +65,10 @@ async def trace_for(caller: Caller, note_id: str, index: Index, registry: Regist
     if not audiences or None in audiences:
         raise unknown_note()
     if event is not None:
-        event = event_for(event, min(each for each in audiences if each is not None))
+        audience = min(each for each in audiences if each is not None)
+        # A passage that was marked since: what was found may speak of it.
+        narrower = receipt is not None and narrowed(event.note, notes[0], audience)
+        event = None if narrower else event_for(event, audience)
     return trace(wanted, receipt, await aside(registry.trace, wanted), event)
 
 

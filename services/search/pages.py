@@ -103,7 +103,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
 
     async def note(request: Request) -> Response:
         caller = await caller_of(request, *FOLLOWING)
-        event = await notes.note_for(caller, request.path_params["note_id"], index)
+        event = await notes.note_for(caller, request.path_params["note_id"], index, registry)
         journey = await notes.journey(event, registry)
         cited = await links_for(caller, event, index, registry)
         record(request, Action.READ, event.note_id, what="note", revision=event.revision)

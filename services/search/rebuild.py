@@ -33,9 +33,11 @@ from schemas.note import Frozen
 from schemas.topics import CLASSIFIED
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log, Record
+from services.runtime.registry import Registry
 from services.runtime.worker import Backoff, Parked
 from services.search.handlers import Read, read_record
 from services.search.index import Index, Rebuilding, Rejected
+from services.search.superseded import withhold
 
 logger = logging.getLogger(__name__)
 
@@ -125,16 +127,19 @@ async def rebuild(
     tell: Tell = silent,
     stopping: asyncio.Event | None = None,
     backoff: Backoff | None = None,
+    registry: Registry | None = None,
 ) -> Summary:
     """Fill a new index from `notes.classified` and put it in the place of the one in use.
 
     Reads and writes go on meanwhile. Once `stopping` is set, before the exchange, the new index is
-    given up. Raises NotWhole, RebuildLost, Unavailable (an engine stays away): the index in use is
+    given up. What the registry, where given, knows to be withheld is not in the new one either.
+    Raises NotWhole, RebuildLost, Unavailable (an engine stays away): the index in use is
     what it was, and a rebuild begun again starts clean.
     """
     began = time.monotonic()
     new = await index.begin_rebuild()
-    run = _Run(log, index, new, tell, stopping or asyncio.Event(), backoff or Backoff())
+    stop = stopping or asyncio.Event()
+    run = _Run(log, index, new, tell, stop, backoff or Backoff(), registry)
     complete = False
     try:
         await run.fill()
@@ -210,6 +215,7 @@ class _Run:
     tell: Tell
     stopping: asyncio.Event
     backoff: Backoff
+    registry: Registry | None = None
     book: _Book = field(default_factory=_Book)
     of: int | None = None
     step: Step = Step.READ
@@ -259,6 +265,10 @@ class _Run:
                 only, touched = touched, set()
                 reading = partial(self._read_on, Step.EXCHANGE, only, touched)
                 await self._patiently(reading, stoppable=False)
+            if self.registry is not None:
+                withholding = partial(withhold, self.new, self.registry)
+                for note_id in await self._patiently(withholding, stoppable=False):
+                    self.book.versions.pop(note_id, None)
 
     async def clean(self) -> None:
         """Remove the old index; have the words of notes that were forgotten leave the new one.

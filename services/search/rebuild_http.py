@@ -15,6 +15,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.journal import enter
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError, problem
+from services.runtime.registry import Registry
 from services.runtime.told import NDJSON, RETRY_AFTER_SECONDS, Told, not_from_a_page, told
 from services.search.index import Index, RebuildLost
 from services.search.rebuild import Line, NotWhole, Progress, rebuild
@@ -34,9 +35,10 @@ ENDED = "La reconstruction s'est interrompue ; l'index en place continue de serv
 class Rebuilds:
     """The rebuild of this server: one at a time."""
 
-    def __init__(self, log: Log, index: Index) -> None:
+    def __init__(self, log: Log, index: Index, registry: Registry) -> None:
         self._log = log
         self._index = index
+        self._registry = registry
         self._run: Run | None = None
 
     def begin(self) -> "Run":
@@ -48,7 +50,7 @@ class Rebuilds:
                 "Une reconstruction est déjà en cours ; recommencer quand elle sera terminée.",
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
-        self._run = Run(self._log, self._index)
+        self._run = Run(self._log, self._index, self._registry)
         return self._run
 
     async def stop(self) -> None:
@@ -60,10 +62,10 @@ class Rebuilds:
 class Run:
     """One rebuild and what it says."""
 
-    def __init__(self, log: Log, index: Index) -> None:
+    def __init__(self, log: Log, index: Index, registry: Registry) -> None:
         self._lines: asyncio.Queue[Line | None] = asyncio.Queue()
         self._stopping = asyncio.Event()
-        self._task = asyncio.create_task(self._work(log, index), name="rebuild")
+        self._task = asyncio.create_task(self._work(log, index, registry), name="rebuild")
         self.problem: Problem | None = None
         """The problem in which it ended, once that was said."""
 
@@ -93,13 +95,14 @@ class Run:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=EXIT_SECONDS)
 
-    async def _work(self, log: Log, index: Index) -> None:
+    async def _work(self, log: Log, index: Index, registry: Registry) -> None:
         def tell(progress: Progress) -> None:
             self._lines.put_nowait(Line(progress=progress))
 
         last = Line(problem=problem(500, detail=ENDED))
         try:
-            last = Line(summary=await rebuild(log, index, tell=tell, stopping=self._stopping))
+            done = await rebuild(log, index, tell=tell, stopping=self._stopping, registry=registry)
+            last = Line(summary=done)
         except Unavailable as error:
             logger.warning("rebuild: given up: %s", error.reason)
             last = Line(problem=problem(503))

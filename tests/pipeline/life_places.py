@@ -193,7 +193,7 @@ class Parts(_Common):
             self.read[topic] = max(0, self.read[topic] - 3)
 
     def rebuild(self) -> None:
-        done = self.patiently(lambda: rebuild(self.log, self.index))
+        done = self.patiently(lambda: rebuild(self.log, self.index, registry=self.registry))
         assert done.complete
         assert (done.refused, done.unreadable) == (0, 0)
 
@@ -210,8 +210,8 @@ class Parts(_Common):
         for topic, process in (
             (SUBMITTED, classifying.processor(self.log)),
             (CLASSIFIED, indexing.processor(self.index, self.registry, self.log)),
-            (SUBMITTED_DEAD, indexing.letter_keeper(self.registry)),
-            (CLASSIFIED_DEAD, indexing.letter_keeper(self.registry)),
+            (SUBMITTED_DEAD, indexing.letter_keeper(self.registry, self.index)),
+            (CLASSIFIED_DEAD, indexing.letter_keeper(self.registry, self.index)),
         ):
             start = {0: self.read[topic.name]}
             async for records in self.log.replay(topic.name, start=start):

@@ -29,6 +29,7 @@ from services.runtime.registry import (
     Mark,
     Obstacle,
     Registry,
+    RevisionSubmission,
     Submission,
     migrate,
 )
@@ -41,6 +42,7 @@ from tests.runtime.registry_kit import (
     rectification,
     submission,
     withdraw,
+    withdrawal,
 )
 
 LATER = timedelta(days=1)
@@ -605,6 +607,58 @@ class TestRevisions:
         assert len(registry.missing(Sight((0, 2)))) == 1
         registry.abandon(begun.key)
         assert len(registry.missing(Sight((0,)))) == 1
+
+
+class TestLaterRevisions:
+    def indexed(self, registry: Registry, **fields: Any) -> UUID:
+        """A note whose first revision is in the index."""
+        (key,) = in_the_log(registry, submission(**fields))
+        registry.mark_indexed([Mark(key.note_id, 1, State.INDEXED, now())])
+        return key.note_id
+
+    def revised(self, registry: Registry, sent: RevisionSubmission) -> bytes:
+        """It is rectified, and the log has that; the event."""
+        begun = registry.begin_revision(sent)
+        assert isinstance(begun, BegunRevision)
+        registry.mark_received([begun.key])
+        return begun.waiting[-1].event
+
+    def test_a_later_revision_is_told_whatever_became_of_it(self, registry: Registry) -> None:
+        note, other = self.indexed(registry), self.indexed(registry, reference="BER-2")
+        assert registry.later({note: 1, other: 1, uuid4(): 1}) == {}
+        registry.begin_revision(rectification(special_france=True))
+        (found,) = registry.later({note: 1, other: 1}).values()
+        assert (found.state, found.event.revision) == (State.PENDING, 2)
+        assert found.event.note.special_france
+        assert registry.later({note: 2}) == {}
+
+    def test_a_restriction_that_was_parked_is_withheld_until_it_is_indexed(
+        self, registry: Registry
+    ) -> None:
+        note, other = self.indexed(registry), self.indexed(registry, reference="BER-2")
+        event = self.revised(registry, rectification(special_france=True))
+        assert registry.withheld() == [], "it may be on its way"
+        registry.park(letter(event))
+        assert registry.withheld() == registry.withheld({note, other}) == [note]
+        assert registry.withheld({other}) == registry.withheld(set()) == []
+        registry.mark_indexed([Mark(note, 2, State.INDEXED, now())])
+        assert registry.withheld() == []
+
+    def test_what_is_compared_is_the_revision_that_the_index_has(self, registry: Registry) -> None:
+        note = self.indexed(registry)
+        marked = {"special_france": True}
+        self.revised(registry, rectification(**marked))
+        registry.mark_indexed([Mark(note, 2, State.INDEXED, now())])
+        registry.park(letter(self.revised(registry, rectification(body="À 67 ans.", **marked))))
+        assert registry.withheld() == []
+        registry.park(letter(self.revised(registry, withdrawal())))
+        assert registry.withheld() == [note]
+
+    def test_a_letter_that_says_no_revision_will_do(self, registry: Registry) -> None:
+        note = self.indexed(registry)
+        self.revised(registry, rectification(marking="diffusion_restreinte"))
+        registry.park(letter(b"{", key=str(note).encode()))
+        assert registry.withheld() == [note]
 
 
 class TestDeadLetters:

@@ -251,7 +251,9 @@ async def test_a_counsellor_follows_a_note_from_receipt_to_index(empty_site: Sit
 async def test_a_counsellor_reads_why_a_note_was_set_aside(empty_site: Site) -> None:
     receive(empty_site, corpus.RETRAITES)
     original = record(str(corpus.RETRAITES.note_id).encode(), b"{}", topic="notes.submitted")
-    await letter_keeper(empty_site.registry)([dead(original, "body: too strange")])
+    await letter_keeper(empty_site.registry, empty_site.index)(
+        [dead(original, "body: too strange")]
+    )
     answer = await empty_site.get(f"/api/v1/notes/{corpus.RETRAITES.note_id}/trace")
     steps = Trace.model_validate(answer.json()).steps
     assert steps[-1].step == "parked" or steps[0].step == "parked"

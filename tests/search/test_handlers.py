@@ -148,7 +148,7 @@ async def test_a_dead_letter_is_kept_once_with_its_reason_origin_and_bytes(
     original = record(
         str(corpus.RETRAITES.note_id).encode(), b"{", topic="notes.submitted", offset=7
     )
-    keep = letter_keeper(empty_site.registry)
+    keep = letter_keeper(empty_site.registry, empty_site.index)
     receive(empty_site, corpus.RETRAITES)
     assert await keep([dead(original), dead(original)]) == [Done("parked"), Done("parked")]
     (kept,) = empty_site.registry.dead_letters()
@@ -160,7 +160,7 @@ async def test_what_is_no_dead_letter_on_its_topic_is_kept_for_somebody_to_look_
     empty_site: Site,
 ) -> None:
     stray = record(b"?", b"stray", topic=CLASSIFIED_DEAD.name, offset=3)
-    assert await letter_keeper(empty_site.registry)([stray]) == [Done("parked")]
+    assert await letter_keeper(empty_site.registry, empty_site.index)([stray]) == [Done("parked")]
     (kept,) = empty_site.registry.dead_letters()
     assert kept.origin == "notes.classified.dead/0/3"
     assert kept.value == b"stray"
@@ -171,6 +171,6 @@ async def test_a_letter_about_a_dead_letter_goes_no_further(
     empty_site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     letter = dead(record(b"?", b"x", topic=SUBMITTED_DEAD.name, offset=1), reason="unexpected")
-    assert await letter_keeper(empty_site.registry)([letter]) == [Done("parked")]
+    assert await letter_keeper(empty_site.registry, empty_site.index)([letter]) == [Done("parked")]
     assert empty_site.registry.dead_letters() == []
     assert "notes.submitted.dead/0/1" in caplog.text

@@ -6,6 +6,7 @@ was found in the passage is no evidence any more, and a tag without evidence is 
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,7 +20,7 @@ from schemas.classification import (
     OrganisationTag,
     ThemeTag,
 )
-from schemas.events import ClassifiedNote, CorrectionTags
+from schemas.events import ClassifiedNote, CorrectionTags, Kind, NoteEvent
 from schemas.marks import AUDIENCES, admits, audience_of, rights_of
 from schemas.note import MarkedSpan, Note
 from schemas.query import Reader
@@ -103,9 +104,23 @@ def ways_seen(note: Note) -> dict[tuple[int, ...], list[int]]:
 
 def hidden_texts(note: Note, audience: int) -> frozenset[str]:
     """What stands in the passages that are not for that audience."""
-    return frozenset(
-        (note.subject if span.field == "subject" else note.body)[span.start : span.end]
-        for span in hidden_spans(note, audience)
+    return frozenset(_passages(note, audience))
+
+
+def narrowed(note: Note, later: Note, audience: int) -> bool:
+    """Whether `later`, the note after a rectification, keeps from that audience what it sees now:
+    the note, or a passage that was not marked, or read otherwise, before."""
+    if not admits(audience, note.marking, note.special_france):
+        return False
+    if not admits(audience, later.marking, later.special_france):
+        return True
+    return bool(_passages(later, audience) - _passages(note, audience))
+
+
+def narrows(note: Note, later: NoteEvent) -> bool:
+    """Whether a later change of a note keeps from somebody what they see of it now."""
+    return later.kind is Kind.WITHDRAWN or any(
+        narrowed(note, later.note, audience) for audience in range(AUDIENCES)
     )
 
 
@@ -134,6 +149,14 @@ def event_for(event: ClassifiedNote, audience: int) -> ClassifiedNote:
             "views": (),
             "correction_tags": _seen_correction(event.correction_tags, seen),
         }
+    )
+
+
+def _passages(note: Note, audience: int) -> Counter[str]:
+    """What stands in the passages that are not for that audience, each text as often."""
+    return Counter(
+        (note.subject if span.field == "subject" else note.body)[span.start : span.end]
+        for span in hidden_spans(note, audience)
     )
 
 

@@ -27,6 +27,7 @@ from services.runtime.registry import (
     of_a_post,
     revising,
     steps,
+    superseded,
 )
 from services.runtime.registry import keys as key_rows
 from services.runtime.registry import originals as original_rows
@@ -536,6 +537,16 @@ class Registry:
         """
         with self._database.reading() as connection:
             return revising.history(connection, note_id, before, limit)
+
+    def later(self, held: Mapping[UUID, int]) -> dict[UUID, RevisionRow]:
+        """The latest revision of those of these notes that have one above the number given."""
+        with self._database.reading() as connection:
+            return superseded.later(connection, held)
+
+    def withheld(self, note_ids: Collection[UUID] | None = None) -> list[UUID]:
+        """The notes (of these, or of all) whose restriction was parked: see `superseded`."""
+        with self._database.reading() as connection:
+            return superseded.withheld(connection, note_ids)
 
     def citations(
         self, sight: Sight, note_id: UUID, limit: int = 100

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.access import Caller, Role
 from schemas.classification import Classification, Evidence, OrganisationTag, ThemeTag
-from schemas.events import ClassifiedNote, ShortenedView, classified
+from schemas.events import ClassifiedNote, Kind, ShortenedView, classified
 from schemas.marks import needed
 from schemas.note import MarkedSpan
 from schemas.vocabulary import Marking
@@ -16,6 +16,8 @@ from services.runtime.access.rights import (
     audience_for,
     event_for,
     hidden_spans,
+    narrowed,
+    narrows,
     note_for,
     sees_whole,
     sight_of,
@@ -143,6 +145,32 @@ def test_a_view_that_was_classified_is_shown_with_its_own_tags_and_no_other_ones
     seen = event_for(classified(event, whole, event.at, views), 0)
     assert seen.classification == mine
     assert seen.views == ()
+
+
+def test_what_a_rectification_keeps_from_whom() -> None:
+    body = "un deux un trois"
+    note = a_note(body=body)
+    for later, audiences in (
+        (note, ()),
+        (a_note(body="autre"), ()),
+        (a_note(body=body, special_france=True), (0, 1)),
+        (a_note(body=body, **RESTRICTED), (0, 2)),
+        (a_note(body=body, marked_spans=[span(0, 2)]), (0, 1)),
+        (a_note(body=body, marked_spans=[span(0, 2, "non protégé")]), ()),
+    ):
+        found = [each for each in range(4) if narrowed(note, later, each)]
+        assert tuple(found) == audiences
+        assert narrows(note, an_event(later)) == bool(audiences)
+    assert narrows(note, an_event(note, kind=Kind.WITHDRAWN))
+    # Marked as it was: no less is seen. One more of the same words: less.
+    marked = a_note(body=body, marked_spans=[span(0, 2)])
+    moved = a_note(body="fin, un", marked_spans=[span(5, 7)])
+    both = a_note(body=body, marked_spans=[span(0, 2), span(8, 10)])
+    assert not narrows(marked, an_event(moved))
+    assert narrows(marked, an_event(both))
+    # Who could not see the note loses nothing.
+    hidden = a_note(special_france=True)
+    assert not narrows(hidden, an_event(a_note(special_france=True, marked_spans=[span(0, 2)])))
 
 
 bodies = st.text(alphabet="abcé𝒜 \n", min_size=1, max_size=60).filter(str.strip)
