@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from elasticsearch import AsyncElasticsearch
 
+from schemas.answers import State
 from schemas.events import ClassifiedNote, Kind, encode
 from schemas.query import Sort
 from schemas.topics import ALL, CLASSIFIED
@@ -21,7 +22,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.log import Entry, Log
 from services.runtime.log.kafka import KafkaLog
 from services.runtime.log.sqlite import SqliteLog
-from services.runtime.registry import Registry
+from services.runtime.registry import BegunRevision, DeadLetterRow, Mark, Registry
 from services.runtime.settings import Settings
 from services.search.app import workers
 from services.search.index import Applied, CursorExpired, Index, RebuildLost, Rejected
@@ -32,6 +33,7 @@ from services.search.index.embedded_folder import exchange, filling
 from services.search.rebuild import NotWhole, Progress, Step, rebuild
 from tests.builders import a_classified_note, a_note
 from tests.contract.log_places import eventually
+from tests.runtime.registry_kit import rectification, submission
 from tests.search.index.corpus import asked
 
 NOTES = 2_000
@@ -416,6 +418,34 @@ async def test_a_log_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> 
     assert (done.notes, done.records, await index.count()) == (1_000, 1_000, 1_000)
     await log.stop()
     await index.stop()
+
+
+async def test_a_note_whose_restriction_was_parked_is_not_in_the_new_index(place: Place) -> None:
+    registry = Registry(place.settings.registry_url)
+    await asyncio.to_thread(registry.migrate)
+    (begun,) = registry.begin([submission()])
+    registry.mark_received([begun.key])
+    registry.mark_indexed([Mark(begun.note_id, 1, State.INDEXED, datetime.now(UTC))])
+    restricted = registry.begin_revision(rectification(special_france=True))
+    assert isinstance(restricted, BegunRevision)
+    registry.mark_received([restricted.key])
+    registry.park(
+        DeadLetterRow(
+            origin="notes.classified/0/7",
+            service="search",
+            reason="refused",
+            at=datetime.now(UTC),
+            value=restricted.waiting[-1].event,
+        )
+    )
+    index, log = await place.index(), await place.log()
+    open_to_all = a_classified_note(a_note())
+    await log.append(CLASSIFIED.name, [event(open_to_all), event(state(2))])
+    assert (await rebuild(log, index, registry=registry)).notes == 1
+    await index.refresh()
+    assert (await index.count(), await total(index)) == (1, 1)
+    assert await index.get(open_to_all.note_id) is None
+    registry.close()
 
 
 # While people write and read
