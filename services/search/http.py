@@ -45,6 +45,11 @@ FOLLOWING = (Role.READ, Role.SUBMIT)
 NDJSON = "application/x-ndjson"
 
 NoteId = Annotated[str, Path(description="Identifiant de la note")]
+FeedPath = Annotated[
+    str,
+    # What a route takes ends at the first line.
+    Path(pattern=r"^[^\n]*$", description="Le fil et sa forme, par exemple sante/DE.atom"),
+]
 Before = Annotated[
     int | None,
     Parameter(ge=1, le=MAX_REVISION, description="Valeur « next » de la page précédente"),
@@ -202,7 +207,7 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
     router = APIRouter(tags=["feeds"], dependencies=[needs(Role.READ)])
     freshness = Freshness()
 
-    async def feed(path: str, request: Request) -> Response:
+    async def feed(path: FeedPath, request: Request) -> Response:
         reader = await reader_of(request)
         try:
             topic, form = topic_of(path, request.query_params.multi_items(), reader)

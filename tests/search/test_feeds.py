@@ -1,6 +1,7 @@
 """Topic feeds: which feed is where, valid Atom and JSON Feed, and what a subscriber is spared."""
 
 import json
+import re
 import warnings
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -90,6 +91,18 @@ def test_any_search_is_a_feed_whatever_its_order_and_page() -> None:
     assert (
         topic.title == "Valise — «\N{NO-BREAK SPACE}médicaments\N{NO-BREAK SPACE}», Poste de Madrid"
     )
+
+
+async def test_no_feed_has_a_line_break_in_its_address_and_the_document_says_so(
+    empty_site: Site,
+) -> None:
+    asked = "/feeds/sante%0A.atom"
+    assert (await empty_site.get(asked)).status_code == 404
+    assert (await empty_site.get(asked, Authorization="")).status_code == 404
+    operation = empty_site.app.openapi()["paths"]["/feeds/{path}"]["get"]
+    (path,) = [one for one in operation["parameters"] if one["in"] == "path"]
+    assert re.search(path["schema"]["pattern"], "sante/DE.atom")
+    assert not re.search(path["schema"]["pattern"], "sante\n.atom")
 
 
 async def test_a_feed_follows_all_the_words_and_no_less(site: Site) -> None:

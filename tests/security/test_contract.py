@@ -116,6 +116,6 @@ def ask(
             # What is no request at all (a body that is not JSON, a value of the wrong type) may be
             # told so first.
             allowed = (status, 400, 404, 405, 422) if mode.is_negative else (status,)
-            assert answer.status_code in allowed, answer.status_code
+            assert answer.status_code in allowed, (answer.status_code, answer.request.url)
 
     asked()
