@@ -65,6 +65,43 @@ def test_health_insurance_where_care_is_the_matter_is_health_too() -> None:
     assert set(found) == {"protection_sociale", "sante"}
 
 
+def test_premiums_in_switzerland_are_social_protection_whatever_its_parliament_heads_them() -> None:
+    found = tags(
+        classify_texts(
+            "Suisse : hausse des primes d'assurance-maladie",
+            "Le Conseil fédéral annonce une hausse de 4,4 % des primes de l'assurance obligatoire "
+            "des soins (LAMal). Les cantons relèveront leurs subsides. Le Parlement débat d'un "
+            "plafond de 10 % du revenu.",
+        )
+    )
+    assert "protection_sociale" in found
+
+
+def test_aid_to_social_protection_is_not_health() -> None:
+    found = tags(
+        classify_texts(
+            "Maroc : appui à la généralisation de la protection sociale",
+            "L'AFD finance un programme d'appui budgétaire à la généralisation de la protection "
+            "sociale. Le projet renforce la CNSS et l'extension des allocations familiales.",
+        )
+    )
+    assert set(found) == {"protection_sociale"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "theme"),
+    [
+        ("Occupation des lits dans les hôpitaux", "sante"),
+        ("Vaccin contre la grippe saisonnière", "sante"),
+        ("Déficit des caisses de maladie", "protection_sociale"),
+    ],
+)
+def test_a_subject_alone_does_not_speak_for_the_neighbouring_theme(
+    subject: str, theme: str
+) -> None:
+    assert set(tags(classify_texts(subject, ""))) == {theme}
+
+
 def test_unemployment_insurance_is_labour_and_social_protection() -> None:
     found = tags(
         classify_texts(
