@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from services import embedded
 from services.classify import app as classify
 from services.ingest import app as ingest
+from services.ingest.preview import documents
+from services.ingest.room import Room
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -101,7 +103,8 @@ def served_by(name: str) -> frozenset[str]:
             case "ingest":
                 app = ingest.compose(registry, log, settings)
             case "classify":
-                app = classify.compose(log, registry, settings)
+                reader = documents(Room(settings.documents_bytes), settings)
+                app = classify.compose(log, registry, reader, settings)
             case "search":
                 app = search.compose(TantivyIndex(settings.data / "index"), registry, log, settings)
             case _:
