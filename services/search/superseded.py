@@ -6,7 +6,8 @@ since it was parked, the note leaves the index until the letter is replayed.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from typing import Protocol
 from uuid import UUID
 
@@ -23,8 +24,8 @@ logger = logging.getLogger(__name__)
 class Forgets(Protocol):
     """An index, or one that is being filled."""
 
-    async def forget(self, note_ids: list[UUID]) -> None:
-        """Remove these notes."""
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """Remove those of these notes that stand in a revision before the one given."""
         ...
 
 
@@ -77,7 +78,8 @@ async def withhold(
         logger.warning(
             "%d notes leave the index: a revision that restricts them was parked: %s",
             len(found),
-            ", ".join(map(str, found[:10])),
+            ", ".join(map(str, islice(found, 10))),
         )
-        await index.forget(found)
-    return found
+        # The revision itself may be on its way, past a letter about an earlier one.
+        await index.forget_before(found)
+    return list(found)

@@ -151,6 +151,20 @@ async def test_an_expunged_note_leaves_no_trace_and_may_come_back(index: Index) 
     assert await index.count() == 2
 
 
+async def test_only_what_stands_before_a_revision_is_forgotten(index: Index) -> None:
+    before, there = state(1), a_classified_note(a_note(reference="BER-2026-0143"), revision=2)
+    await index.apply([before, there])
+    await index.forget_before({before.note_id: 2, there.note_id: 2, uuid4(): 2})
+    await index.forget_before({})
+    await index.refresh()
+    assert await index.get(before.note_id) is None
+    assert await index.get(there.note_id) == there
+    assert await index.count() == 1
+    assert await index.apply([state(2)]) == [Applied.INDEXED]
+    await index.refresh()
+    assert await index.count() == 2
+
+
 async def test_a_note_that_cannot_be_indexed_stops_no_other(index: Index) -> None:
     """A lone half of a character has no UTF-8: no engine can take it."""
     good = [a_classified_note(a_note(reference=f"BER-{n}")) for n in range(3)]

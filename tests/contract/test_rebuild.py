@@ -155,8 +155,9 @@ async def test_searches_stay_on_the_old_index_until_nothing_is_missing_from_the_
     await index.refresh()
     generation = index.generation
     new = await index.begin_rebuild()
-    await new.apply([state(1), withdrawn(3), state(9)])
+    await new.apply([state(1), withdrawn(3), state(8), state(9)])
     await new.forget([state(9).note_id])
+    await new.forget_before({state(1).note_id: 1, state(8).note_id: 2})
     assert await new.count() == 1
     assert await total(index) == 2
     async with new.exchange():

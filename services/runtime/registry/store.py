@@ -543,8 +543,9 @@ class Registry:
         with self._database.reading() as connection:
             return superseded.later(connection, held)
 
-    def withheld(self, note_ids: Collection[UUID] | None = None) -> list[UUID]:
-        """The notes (of these, or of all) whose restriction was parked: see `superseded`."""
+    def withheld(self, note_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
+        """The notes (of these, or of all) whose restriction was parked, and its number: see
+        `superseded`."""
         with self._database.reading() as connection:
             return superseded.withheld(connection, note_ids)
 

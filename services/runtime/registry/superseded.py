@@ -36,10 +36,10 @@ def later(connection: sa.Connection, held: Mapping[UUID, int]) -> dict[UUID, Rev
     }
 
 
-def withheld(connection: sa.Connection, note_ids: Collection[UUID] | None) -> list[UUID]:
+def withheld(connection: sa.Connection, note_ids: Collection[UUID] | None) -> dict[UUID, int]:
     """The notes (of these, or of all) of which nothing may be shown: something of them was parked,
     their latest revision has not reached the index, and it keeps from somebody what the one that
-    has shows them.
+    has shows them. With the number of that latest revision.
     """
     query = (
         sa.select(notes.c.id, revisions.c.revision, revisions.c.event)
@@ -57,7 +57,7 @@ def withheld(connection: sa.Connection, note_ids: Collection[UUID] | None) -> li
     )
     if note_ids is not None:
         query = query.where(notes.c.id.in_(sorted(note_ids)))
-    found: list[UUID] = []
+    found: dict[UUID, int] = {}
     for row in connection.execute(query).all():
         shown = connection.scalar(
             sa.select(revisions.c.event)
@@ -72,5 +72,5 @@ def withheld(connection: sa.Connection, note_ids: Collection[UUID] | None) -> li
         if shown is not None and narrows(
             decode(NoteEvent, shown).note, decode(NoteEvent, row.event)
         ):
-            found.append(row.id)
+            found[row.id] = row.revision
     return found

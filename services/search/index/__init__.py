@@ -84,6 +84,10 @@ class Rebuilding(Protocol):
         """As Index.forget, on the new index alone."""
         ...
 
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """As Index.forget_before, on the new index alone."""
+        ...
+
     async def count(self) -> int:
         """How many notes the new index holds, tombstones not counted, all applied seen."""
         ...
@@ -139,6 +143,13 @@ class Index(Protocol):
 
     async def forget(self, note_ids: Sequence[UUID]) -> None:
         """Remove every trace of these notes (an expunged note's null value on the log)."""
+        ...
+
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """Remove those of these notes that stand in a revision before the one given.
+
+        Whoever applies that revision meanwhile loses nothing, whichever of the two is first.
+        """
         ...
 
     async def purge(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,13 @@ from services.search.index import (
 )
 from services.search.index.analysis import FRENCH, OTHER
 from services.search.index.cursor import Place, decode, encode, order_of
-from services.search.index.elastic_bulk import TEXTS, delete_all, whole, write_in_turn
+from services.search.index.elastic_bulk import (
+    TEXTS,
+    delete_all,
+    delete_before,
+    whole,
+    write_in_turn,
+)
 from services.search.index.elastic_errors import REFUSED, translated
 from services.search.index.elastic_purge import purge
 from services.search.index.elastic_query import NOTES_IN_FORCE, search_body
@@ -118,6 +124,12 @@ class ElasticIndex:
         async with translated():
             for alias in self._names.both:
                 await delete_all(self._client, alias, note_ids)
+
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """Remove those of these notes that stand in a revision before the one given."""
+        async with translated():
+            for alias in self._names.both:
+                await delete_before(self._client, alias, revisions)
 
     async def purge(self) -> None:
         """Merge removed documents away; half a minute at least. Cursors by relevance that this

@@ -6,7 +6,7 @@ Only what the server asks to be sent again is sent again, with a growing pause.
 import asyncio
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from elasticsearch import AsyncElasticsearch
 from pydantic_core import to_json
 
-from schemas.events import ClassifiedNote
+from schemas.events import ClassifiedNote, version
 from services.runtime.errors import Unavailable
 from services.search.document import OTHER_FIELDS, VIEWS, WHOLE, documents, other_views
 from services.search.index import Applied, Rejected
@@ -114,17 +114,46 @@ async def write_in_turn(
 
 async def delete_all(client: AsyncElasticsearch, alias: str, note_ids: Sequence[UUID]) -> None:
     """Remove these notes, tombstones included. Raises Unavailable where one was not deleted."""
-    if not note_ids:
+    await _delete(client, alias, ({"_id": name} for name in _document_ids(note_ids)))
+
+
+async def delete_before(
+    client: AsyncElasticsearch, alias: str, revisions: Mapping[UUID, int]
+) -> None:
+    """Remove those of these notes that stand in an earlier revision than the one given.
+
+    By the engine's own versions: what is written under a higher one stays, and can be written
+    after. Raises Unavailable where one was not deleted.
+    """
+    await _delete(
+        client,
+        alias,
+        (
+            {"_id": name, "version": version(number, 0, 0) - 1, "version_type": "external"}
+            for note_id, number in revisions.items()
+            for name in _document_ids([note_id])
+        ),
+    )
+
+
+async def _delete(
+    client: AsyncElasticsearch, alias: str, documents: Iterable[dict[str, Any]]
+) -> None:
+    deletions = [{"delete": each} for each in documents]
+    if not deletions:
         return
-    deletions = [
-        {"delete": {"_id": document_id(note_id, view)}}
-        for note_id in note_ids
-        for view in (WHOLE, *VIEWS)
-    ]
     answer = await client.bulk(index=alias, operations=deletions, require_alias=True)
-    errors = [item["delete"]["error"] for item in answer["items"] if "error" in item["delete"]]
+    errors = [
+        item["delete"]["error"]
+        for item in answer["items"]
+        if "error" in item["delete"] and item["delete"]["status"] != _CONFLICT
+    ]
     if errors:
         raise Unavailable(f"{len(errors)} documents were not deleted: {errors[0]}")
+
+
+def _document_ids(note_ids: Iterable[UUID]) -> Iterator[str]:
+    return (document_id(note_id, view) for note_id in note_ids for view in (WHOLE, *VIEWS))
 
 
 async def write_all(

@@ -7,7 +7,7 @@ one until nothing is missing from the new one (docs/adr/0008-rebuild.md).
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from schemas.events import ClassifiedNote
 from services.runtime.errors import Unavailable
 from services.search.data import table
 from services.search.index import Applied, RebuildLost, Rejected
-from services.search.index.elastic_bulk import delete_all, write_in_turn
+from services.search.index.elastic_bulk import delete_all, delete_before, write_in_turn
 from services.search.index.elastic_errors import translated
 from services.search.index.elastic_query import NOTES_IN_FORCE
 from services.search.index.elastic_setup import (
@@ -75,6 +75,11 @@ class ElasticRebuilding:
         """Remove these notes."""
         async with self._watched():
             await delete_all(self._client, _own_alias(self._name), note_ids)
+
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """Remove those of these notes that stand in an earlier revision."""
+        async with self._watched():
+            await delete_before(self._client, _own_alias(self._name), revisions)
 
     async def count(self) -> int:
         """How many notes it holds, tombstones not counted."""

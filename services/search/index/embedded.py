@@ -7,7 +7,7 @@ folder holds the last commit, and the log delivers the rest again.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import tantivy
 from pydantic_core import from_json
 
-from schemas.events import ClassifiedNote
+from schemas.events import ClassifiedNote, version
 from schemas.query import Query, Sort
 from services.runtime.errors import Unavailable
 from services.search.document import documents
@@ -105,6 +105,11 @@ class TantivyIndex:
         """Remove these notes, tombstones included."""
         async with self._open_to_writes:
             await _in_thread(self._forget, note_ids)
+
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """Remove those of these notes that stand in a revision before the one given."""
+        async with self._open_to_writes:
+            await _in_thread(self._forget_before, revisions)
 
     async def purge(self) -> None:
         """Write anew what shares a segment with removed documents, so that their words go.
@@ -233,6 +238,19 @@ class TantivyIndex:
         with self._writing, self._commit() as writer:
             for note_id in note_ids:
                 writer.delete_documents_by_term("id", str(note_id))
+
+    def _forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        with self._writing:
+            there = self._versions(revisions)
+            earlier = [
+                note_id
+                for note_id, number in revisions.items()
+                if there.get(note_id, version(number, 0, 0)) < version(number, 0, 0)
+            ]
+            if earlier:
+                with self._commit() as writer:
+                    for note_id in earlier:
+                        writer.delete_documents_by_term("id", str(note_id))
 
     def _segments_to_purge(self) -> set[str]:
         try:
@@ -400,6 +418,10 @@ class TantivyRebuilding:
     async def forget(self, note_ids: Sequence[UUID]) -> None:
         """Remove these notes."""
         await self._beside.forget(note_ids)
+
+    async def forget_before(self, revisions: Mapping[UUID, int]) -> None:
+        """Remove those of these notes that stand in an earlier revision."""
+        await self._beside.forget_before(revisions)
 
     async def count(self) -> int:
         """How many notes it holds, tombstones not counted."""
