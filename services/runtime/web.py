@@ -38,7 +38,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there (port 0: a free one). Raises Misconfigured where it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # As TCP by name: only then does asyncio send small answers at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
