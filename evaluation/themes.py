@@ -116,7 +116,7 @@ def keywords(records: Iterable[Record]) -> Found:
 
 
 def tf_idf(train: Sequence[Record], test: Sequence[Record]) -> Found:
-    """Words and pairs of words, logistic regression, one half as threshold, as it comes."""
+    """Words and pairs of words, logistic regression, classes balanced, one half as threshold."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
@@ -127,7 +127,9 @@ def tf_idf(train: Sequence[Record], test: Sequence[Record]) -> Found:
     for theme in themes():
         used = [at for at, one in enumerate(train) if theme not in one.maybe]
         labels = [theme in train[at].labels for at in used]
-        fitted = LogisticRegression(C=10, max_iter=300).fit(matrix[used], labels)
+        fitted = LogisticRegression(C=10, class_weight="balanced", max_iter=300).fit(
+            matrix[used], labels
+        )
         for one, probability in zip(test, fitted.predict_proba(asked)[:, 1], strict=True):
             found[one.id][theme] = _above(probability, 0.5)
     return found

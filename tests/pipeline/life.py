@@ -367,7 +367,7 @@ class Life(RuleBasedStateMachine):
             receipt = self.place.registry.receipt(note.id)
             for word in WORDS:
                 here = note.known and not note.withdrawn and note.word == word
-                assert found[word].count(note.reference) == here
+                assert found[word].count(note.reference) == here, (word, found, note, receipt)
             if not note.known:
                 assert (shown.status, receipt) == (404, None)
                 continue

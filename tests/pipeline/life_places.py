@@ -44,7 +44,7 @@ from tests.pipeline.life import Place, Told
 
 T = TypeVar("T")
 
-ARRIVE_SECONDS = 60.0
+ARRIVE_SECONDS = 240.0
 """For what is on its way: a worker that was killed may leave its partitions to nobody for 10 s."""
 PAUSE_SECONDS = 0.05
 MOST_TRIES = 5
