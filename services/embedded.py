@@ -25,6 +25,7 @@ from services.classify import http as classify
 from services.classify import preview
 from services.ingest import app as ingest
 from services.ingest import preview as documents
+from services.ingest.room import Room
 from services.runtime import metrics, problems, web
 from services.runtime.access import gate, key_file, keys
 from services.runtime.access.first import ensure_key
@@ -107,6 +108,8 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
     classifier = Child("services.classify.child", beside)
     runs = classify.Runs(beside)
     previews = preview.Apart()
+    # A room of their own: who previews keeps no post's document waiting.
+    reader = documents.documents(Room(settings.documents_bytes), settings)
     ingesting = ingest.Ingest(registry, log, settings)
     rebuilds = Rebuilds(log, index, registry)
     journal = Journal(registry, settings.journal_days)
@@ -161,7 +164,7 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
             warn={"disk": disk.warning},
         ),
         *search.routers(index, registry, settings),
-        preview.router(previews, documents.documents(ingesting.room, settings), settings),
+        preview.router(previews, reader, settings),
         administration.router(index, registry, log, settings, log.erase),
     ):
         app.include_router(router)

@@ -111,7 +111,8 @@ def submit(
     only_preview: Annotated[
         bool,
         typer.Option(
-            "--preview", help="Montre ce qui serait lu et classé ; rien n'est envoyé ni conservé."
+            "--preview",
+            help="Montre ce que le service lirait et classerait ; rien n'en est conservé.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Une ligne JSON par document.")] = False,

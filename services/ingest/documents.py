@@ -131,18 +131,13 @@ def _reading(
         {"field": name, "detail": said} for name, said in NEEDED.items() if name not in fields
     ]
     if missing:
-        return Reading(document.name, invalid(missing), document, read, fields)
+        return _incomplete(document, missing, read, fields)
     if "reference" not in document.fields and "reference" not in stated:
         first = taken.setdefault(normalise_line(str(fields["reference"])), document.name)
         if first != document.name:
             said = f"la référence tirée du nom du fichier est déjà celle de {first}"
-            return Reading(
-                document.name,
-                invalid([{"field": "reference", "detail": said}]),
-                document,
-                read,
-                fields,
-            )
+            wrong = [{"field": "reference", "detail": said}]
+            return _incomplete(document, wrong, read, fields)
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
     try:
         raw = json.dumps(fields).encode()
@@ -153,6 +148,19 @@ def _reading(
         if refusal.problem == marks.refusal():
             return Reading("", refusal.problem)
         return Reading(document.name, refusal.problem, document, read, fields)
+
+
+def _incomplete(
+    document: Document,
+    wrong: list[dict[str, str]],
+    read: DocumentRead,
+    fields: dict[str, Any],
+) -> Reading:
+    """The reading of a document that lacks something; nothing of it where it is a classified one,
+    which its header or the metadata may say alone."""
+    if marks.of_fields(fields).classified:
+        return Reading("", marks.refusal())
+    return Reading(document.name, invalid(wrong), document, read, fields)
 
 
 def _cites(document: Document) -> tuple[str, ...]:

@@ -53,11 +53,11 @@ SPAN = f"POST {answers.NOTES}"
 
 
 def router(
-    registry: Registry, log: Log, originals: Originals | None, room: Room, settings: Settings
+    registry: Registry, log: Log, originals: Originals | None, settings: Settings
 ) -> APIRouter:
-    """The route of submissions; without `originals`, documents are read and not kept; `room` is
-    what those that are read at once may take."""
+    """The route of submissions; without `originals`, documents are read and not kept."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
+    room = Room(settings.documents_bytes)
 
     @routes.post(
         answers.NOTES,

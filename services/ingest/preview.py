@@ -5,6 +5,7 @@ its composition root.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -26,7 +27,11 @@ from services.ingest.room import Room
 from services.ingest.streamed import Streamed
 from services.runtime import problems
 from services.runtime.access.gate import caller_of
+from services.runtime.errors import Unavailable
+from services.runtime.problems import problem
 from services.runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Tags = Callable[[Draft], Awaitable[Preview]]
 """The tags of a draft. Raises Unavailable."""
@@ -68,9 +73,16 @@ def documents(room: Room, settings: Settings) -> Documents:
 
 
 async def _lines(read: list[Reading], tags: Tags) -> AsyncIterator[PreviewLine]:
+    """A line for each document; once the classifier is away, 503 for all that come after."""
+    away: Problem | None = None
     for number, each in enumerate(read, start=1):
-        found = await _tagged(each, tags)
         name = each.name or None
+        try:
+            found = away or await _tagged(each, tags)
+        except Unavailable as error:
+            # Starting again for each of the others would take longer than asking once more.
+            logger.warning("unavailable from document %d on: %s", number, error.reason)
+            found = away = problem(503)
         if isinstance(found, Problem):
             yield PreviewLine(line=number, name=name, status=found.status, problem=found)
         else:
@@ -99,8 +111,9 @@ async def _tagged(reading: Reading, tags: Tags) -> Preview | Problem:
 def _draft(reading: Reading) -> Draft | None:
     """What can be tagged of a document, be it no note that ingest would take; None: nothing."""
     fields = dict(reading.fields)
-    if fields.get("post") not in vocabulary.posts():
-        fields.pop("post", None)
+    post = fields.pop("post", None)
+    if isinstance(post, str) and post in vocabulary.posts():
+        fields["post"] = post
     try:
         return Draft.model_validate(fields)
     except ValidationError:

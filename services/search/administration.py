@@ -112,6 +112,7 @@ def router(
         responses=problems.responses(404, 409, 422, 503),
     )
     async def replay(number: Number, request: Request) -> DeadLetterView:
+        await dead_letters.check(registry, number)
         await _ordered(request, f"dead-letter:{number}", "dead_letter_replayed")
         return await dead_letters.replay_one(registry, log, index, number)
 

@@ -28,6 +28,8 @@ LOOKED_UP = 100
 """Notes cited, and notes that cite, of one note; beyond this, references stay without a link."""
 MISSING = 50
 """Missing references on a page."""
+MOST_ROUNDS = 5
+"""Questions to the registry for one page: while the index is filled it shows few of its notes."""
 CITING = 5
 """Notes named beside a missing reference."""
 
@@ -88,10 +90,11 @@ async def missing_for(
     """A page of the references that notes cite and no note has, by post and reference, all of it
     as if there were no notes but those that this caller may see; and what the next page is after.
 
-    Pages are counted by what they show. Raises Unavailable.
+    Pages are counted by what they show; one is shorter, and has a next, where the index lacks what
+    the registry has, as while it is filled. Raises Unavailable.
     """
     sight, found, place = sight_of(caller), list[MissingReference](), after
-    while len(found) <= MISSING:
+    for _ in range(MOST_ROUNDS):
         rows = await aside(registry.missing, sight, post, place, MISSING + 1)
         told = await asyncio.gather(*(_citing_notes(caller, row, index, registry) for row in rows))
         found += [
@@ -99,12 +102,12 @@ async def missing_for(
             for row, notes in zip(rows, told, strict=True)
             if notes
         ]
-        if len(rows) <= MISSING:
+        place = (rows[-1].post, rows[-1].reference) if len(rows) > MISSING else None
+        if place is None or len(found) > MISSING:
             break
-        place = rows[-1].post, rows[-1].reference
-    shown = found[:MISSING]
-    more = len(found) > MISSING
-    return shown, (shown[-1].post, shown[-1].reference) if more else None
+    if len(found) > MISSING:
+        place = found[MISSING - 1].post, found[MISSING - 1].reference
+    return found[:MISSING], place
 
 
 async def _citing_notes(

@@ -253,6 +253,11 @@ def as_text(value: bytes) -> Bytes:
         return Bytes(encoding="base64", data=base64.b64encode(value).decode())
 
 
+async def check(registry: Registry, number: int) -> None:
+    """Raises ProblemError (404) where no letter has this number, Unavailable."""
+    await _found(registry, number)
+
+
 async def _found(registry: Registry, number: int) -> tuple[LetterRow, ParkedRow]:
     found = await aside(registry.letter, number)
     if found is None:

@@ -191,6 +191,8 @@ async def _index(index: Index, registry: Registry, notes: Sequence[ClassifiedNot
     ]
     if marks:
         await aside(registry.mark_indexed, marks)
+        # What restricts one of them may have been parked while it was written.
+        await withhold(index, registry, {mark.note_id for mark in marks})
     for note, outcome in zip(notes, applied, strict=True):
         if outcome is Applied.INDEXED and note.kind is not Kind.RECLASSIFIED:
             # Two machines' clocks can differ by more than a note's journey.

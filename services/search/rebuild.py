@@ -266,9 +266,18 @@ class _Run:
                 reading = partial(self._read_on, Step.EXCHANGE, only, touched)
                 await self._patiently(reading, stoppable=False)
             if self.registry is not None:
-                withholding = partial(withhold, self.new, self.registry)
-                for note_id in await self._patiently(withholding, stoppable=False):
-                    self.book.versions.pop(note_id, None)
+                await self._withhold(self.registry)
+
+    async def _withhold(self, registry: Registry) -> None:
+        """Leave out what the registry knows to be withheld. While it is away, that is for the next
+        start of a search service: half an exchange would be worse."""
+        try:
+            withheld = await self._patiently(partial(withhold, self.new, registry), stoppable=False)
+        except Unavailable as error:
+            logger.warning("rebuild: what is withheld is not known: %s", error.reason)
+            return
+        for note_id in withheld:
+            self.book.versions.pop(note_id, None)
 
     async def clean(self) -> None:
         """Remove the old index; have the words of notes that were forgotten leave the new one.

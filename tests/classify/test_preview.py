@@ -14,11 +14,13 @@ import pytest
 from fastapi import FastAPI
 
 from schemas.access import Role
+from schemas.classification import Classification
 from services.classify.preview import Apart, here, router
 from services.ingest.preview import documents
 from services.ingest.room import Room
 from services.runtime import problems
 from services.runtime.access import gate
+from services.runtime.errors import Unavailable
 from services.runtime.journal import Journal, install
 from services.runtime.marks import refusal
 from services.runtime.registry import Registry
@@ -240,6 +242,50 @@ async def test_what_cannot_be_read_is_refused_as_at_the_door(
     answer = await preview(client, name, content)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("post", [["berlin"], {"a": 1}, 3, None])
+async def test_a_post_that_is_none_is_said_beside_the_tags(
+    client: httpx.AsyncClient, post: object
+) -> None:
+    found = (await preview(client, "Retraites.docx", DOCUMENT, {"post": post})).json()
+    assert [tag["theme"] for tag in found["themes"]] == ["protection_sociale"]
+    assert found["problem"]["status"] == 422
+
+
+@pytest.mark.parametrize("metadata", [None, {"post": "berlin"}, {"marking": "secret"}])
+@pytest.mark.parametrize("line", ["Référence : SECRET - BER-14", "Référence : BER-14"])
+async def test_a_mark_in_the_header_or_the_metadata_is_enough_though_the_rest_lacks(
+    client: httpx.AsyncClient, line: str, metadata: dict[str, str] | None
+) -> None:
+    content = docx(paragraphs(line, "Objet : Retraites", "Le Bundestag a adopté la réforme."))
+    answer = await preview(client, "note.docx", content, metadata)
+    if "SECRET" in line or (metadata and "marking" in metadata):
+        assert answer.status_code == 422
+        assert answer.json() == refusal().model_dump(exclude_none=True)
+    else:
+        assert answer.json()["problem"]["status"] == 422
+        assert "Bundestag" in answer.json()["body"]
+
+
+async def test_where_the_classifier_goes_away_all_documents_are_answered(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def going(subject: str, body: str, post: str | None) -> Classification:
+        asked.append(subject)
+        if len(asked) == 2:
+            raise Unavailable("the preview's process has ended")
+        return await here(subject, body, post)
+
+    transport = httpx.ASGITransport(app(going, tmp_path))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://valise", headers=HEADERS
+    ) as client:
+        files = {f"{number}.docx": DOCUMENT for number in range(4)}
+        answer = await preview(client, "envoi.zip", zipped(files), {"post": "berlin"})
+    lines = [json.loads(line) for line in answer.content.split(b"\n") if line]
+    assert [line["status"] for line in lines] == [200, 503, 503, 503]
+    assert len(asked) == 2
 
 
 async def test_metadata_that_are_none_are_refused(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,6 @@
 """A post restricts a note: what holds before the index has that, and where it never will."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import BegunRevision, RevisionSubmission
 from services.runtime.worker import Done
 from services.search.handlers import letter_keeper
+from services.search.index import Applied, Rejected
 from services.search.rebuild import rebuild
 from services.search.superseded import withhold
 from tests.builders import a_classified_note, a_note
@@ -184,6 +185,24 @@ async def test_a_revision_that_nobody_was_told_of_keeps_no_state_from_the_index(
     empty_site.registry.mark_received([each.key for each in keys])
     restrict(empty_site, received=False, special_france=True)
     assert await empty_site.take(OPEN) == [Done("indexed")]
+
+
+async def test_a_state_that_is_being_written_while_its_restriction_is_parked_does_not_stay(
+    empty_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = empty_site.registry.begin([submission(cites=NOTE.cites)])
+    empty_site.registry.mark_received([each.key for each in keys])
+    apply = empty_site.index.apply
+
+    async def busy(notes: Sequence[ClassifiedNote]) -> list[Applied | Rejected]:
+        monkeypatch.setattr(empty_site.index, "apply", apply)
+        await park(empty_site, restrict(empty_site, special_france=True))
+        return await apply(notes)
+
+    monkeypatch.setattr(empty_site.index, "apply", busy)
+    await empty_site.take(OPEN)
+    empty_site.read_by(Role.READ)
+    assert await total(empty_site) == 0
 
 
 async def test_what_was_withheld_does_not_come_back_with_a_rebuild(known: Site) -> None:
