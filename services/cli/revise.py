@@ -1,10 +1,12 @@
 """`valise rectify` and `valise withdraw`: a post changes a note that it has sent.
 
-A text file gives the new subject and body; everything else stays as it is. A JSON file is the whole
+A text file gives the new subject and body; everything else stays as it is, marked passages at the
+places where their words stand now. A document is read by the service. A JSON file is the whole
 note, as the API takes it. Rectifying a withdrawn note brings it back.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +14,9 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from schemas.note import normalise_line, normalise_text
 from services.cli import client
-from services.cli.submit import TEXT_ENDINGS, header
+from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, header
 from services.cli.trace import identify
 from services.ingest.formats import plain
 
@@ -22,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en
 
 
 def rectify(
-    file: Annotated[Path, typer.Argument(help="Texte, Markdown ou JSON.")],
+    file: Annotated[Path, typer.Argument(help="Texte, Markdown, document ou JSON.")],
     note: Annotated[str, typer.Option(metavar="ID", help="Identifiant, ou poste/référence.")],
     minor: Annotated[
         bool,
@@ -35,6 +38,7 @@ def rectify(
     """Rectifie une note déjà transmise, ou rétablit une note retirée."""
     address = _address(note)
     shown = _shown(address)
+    document: tuple[str, bytes] | None = None
     try:
         if file.suffix.lower() == ".json":
             # As it is: what is wrong with it, the service says in French.
@@ -42,17 +46,24 @@ def rectify(
         elif file.suffix.lower() in TEXT_ENDINGS:
             body, defaulted = _from_text(file, note, shown)
             content = json.dumps(body, ensure_ascii=False).encode()
+        elif file.suffix.lower() in FILE_ENDINGS:
+            content, defaulted = b"", False
+            document = (file.name, file.read_bytes())
         else:
-            known = ", ".join((*TEXT_ENDINGS, ".json"))
+            known = ", ".join((*TEXT_ENDINGS, *FILE_ENDINGS, ".json"))
             raise typer.BadParameter(f"format non pris en charge (acceptés : {known})")
     except (OSError, ValueError) as error:
         typer.echo(f"{file} : {error}", err=True)
         raise typer.Exit(1) from None
-    headers = {"If-Match": shown.headers["ETag"], "Content-Type": "application/json"}
+    headers = {"If-Match": shown.headers["ETag"]}
     if defaulted:
         headers["Valise-Defaulted"] = "date"
     parameters = {"major": "false"} if minor else {}
-    answer = _send("PUT", address, params=parameters, headers=headers, content=content)
+    if document is not None:
+        answer = _send("PUT", address, params=parameters, headers=headers, files={"file": document})
+    else:
+        headers["Content-Type"] = "application/json"
+        answer = _send("PUT", address, params=parameters, headers=headers, content=content)
     _say(answer, "rectifiée", as_json)
 
 
@@ -90,7 +101,8 @@ def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, 
     for name in ("post", "reference"):
         said.pop(name, None)
     if shown.status_code == 200:
-        return shown.json()["note"] | said, False
+        note_before = shown.json()["note"]
+        return note_before | said | {"marked_spans": _passages(note_before, said)}, False
     post, slash, reference = note.partition("/")
     if not slash:
         raise typer.BadParameter(
@@ -99,6 +111,24 @@ def _from_text(file: Path, note: str, shown: httpx.Response) -> tuple[dict[str, 
     # The service keeps the date that the note had.
     today = datetime.now(UTC).date().isoformat()
     return {"post": post, "reference": reference, "date": today} | said, "date" not in said
+
+
+def _passages(before: Mapping[str, Any], said: dict[str, Any]) -> list[dict[str, Any]]:
+    """The marked passages of a note where their words stand in the new text, which is normalised
+    for that as the service does. Raises ValueError where they stand nowhere, or several times."""
+    said["subject"], said["body"] = normalise_line(said["subject"]), normalise_text(said["body"])
+    found = []
+    for span in before["marked_spans"]:
+        words = before[span["field"]][span["start"] : span["end"]]
+        text = said[span["field"]]
+        if text.count(words) != 1:
+            raise ValueError(
+                f"le passage marqué « {words[:60]} » n'est pas, une seule fois, dans le nouveau "
+                "texte : donner la note entière en JSON, avec ses passages (marked_spans)"
+            )
+        start = text.index(words)
+        found.append(span | {"start": start, "end": start + len(words)})
+    return found
 
 
 def _send(method: str, address: str, **request: Any) -> httpx.Response:

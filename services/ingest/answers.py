@@ -92,6 +92,15 @@ def not_revised(obstacle: Obstacle) -> Problem:
     )
 
 
+def one_document() -> Problem:
+    """Why a file of several documents does not take a note's place."""
+    return problem(
+        422,
+        "Plusieurs documents",
+        "Le fichier porte plusieurs documents : une note se rectifie par un seul.",
+    )
+
+
 def not_corrected(obstacle: Obstacle) -> Problem:
     """Why a correction was not taken."""
     if obstacle is Obstacle.UNKNOWN:

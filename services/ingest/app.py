@@ -61,7 +61,7 @@ def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
         http.router(ingest.registry, ingest.log, ingest.originals, settings),
         original_routes.router(ingest.registry, ingest.originals),
         correction_routes.router(ingest.registry, ingest.log),
-        revise_routes.router(ingest.registry, ingest.log, settings),
+        revise_routes.router(ingest.registry, ingest.log, ingest.originals, settings),
     ]
 
 

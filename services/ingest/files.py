@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeGuard
+from types import MappingProxyType
+from typing import Any, TypeGuard
 
 from schemas.answers import IngestOutcome, LineAnswer, Problem
 from services.ingest import answers, outcomes
@@ -18,7 +19,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.problems import problem
-from services.runtime.registry import Begun, OriginalRow, Registry, Sender, aside
+from services.runtime.registry import Begun, Key, OriginalRow, Registry, Sender, aside
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +29,16 @@ PLAIN = "application/octet-stream"
 Result = Begun | TooLarge
 
 
-async def read_file(form: Form, manner: Manner) -> list[Reading]:
-    """What the documents in a form's file are as notes; at least one.
+async def read_file(
+    form: Form, manner: Manner, known: Mapping[str, Any] = MappingProxyType({})
+) -> list[Reading]:
+    """What the documents in a form's file are as notes; at least one. `known` are fields that hold
+    beside the form's own metadata, and give way to these.
 
     Raises Refused for metadata that are none, or that only one document can have, and Unavailable
     where no process can be started to read it.
     """
-    metadata = read_metadata(form.metadata)
+    metadata = dict(known) | read_metadata(form.metadata)
     try:
         documents = await extract_apart(await form.content(), form.name, form.media_type)
     except OSError as error:
@@ -69,7 +73,7 @@ async def submit_documents(
     for each in read:
         result = each.found if isinstance(each.found, Problem) else next(results)
         if _taken(result) and originals is not None:
-            await _keep(registry, originals, result, each)
+            await keep_original(registry, originals, result.key, each)
         found.append(result)
     return found
 
@@ -124,7 +128,10 @@ def _taken(result: Result | Problem) -> TypeGuard[Begun]:
     return isinstance(result, Begun) and result.outcome is not IngestOutcome.CONFLICT
 
 
-async def _keep(registry: Registry, originals: Originals, begun: Begun, reading: Reading) -> None:
+async def keep_original(
+    registry: Registry, originals: Originals, key: Key, reading: Reading
+) -> None:
+    """Keep the document in which this revision was read. Raises Unavailable."""
     assert reading.document is not None
     document = reading.document
     address = await asyncio.to_thread(originals.put, document.original)
@@ -134,4 +141,4 @@ async def _keep(registry: Registry, originals: Originals, begun: Begun, reading:
         media_type=document.media_type[:200] or PLAIN,
         bytes=len(document.original),
     )
-    await aside(registry.keep_original, begun.key, row)
+    await aside(registry.keep_original, key, row)

@@ -232,16 +232,9 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 
 
 def _request() -> dict[str, Any]:
-    note = note_schema()
+    content = note_content()
     return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {"schema": note},
-                NDJSON: {"schema": note},
-                MULTIPART: {"schema": _form(note), "encoding": {METADATA: {"contentType": JSON}}},
-            },
-        },
+        "requestBody": {"required": True, "content": {**content, NDJSON: content[JSON]}},
         "parameters": [
             {
                 "name": DEFAULTED,
@@ -252,6 +245,15 @@ def _request() -> dict[str, Any]:
                 "schema": {"type": "string", "enum": ["date"]},
             }
         ],
+    }
+
+
+def note_content() -> dict[str, Any]:
+    """A note as it is sent, as JSON or as a document, for the OpenAPI document."""
+    note = note_schema()
+    return {
+        JSON: {"schema": note},
+        MULTIPART: {"schema": _form(note), "encoding": {METADATA: {"contentType": JSON}}},
     }
 
 

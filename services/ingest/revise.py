@@ -3,13 +3,22 @@
 As for a submission: begun in the registry, written to the log, and only then said to be received.
 """
 
+from collections.abc import Set
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from schemas.access import Caller
+from schemas.marks import NONE, Marks, rights_of
+from schemas.note import Note
 from services.ingest import language
-from services.ingest.accept import check_sender, content_hash, read_note, warnings
+from services.ingest.accept import (
+    check_sender,
+    content_hash,
+    read_note,
+    read_object,
+    warnings,
+)
 from services.ingest.correct import states_seen
 from services.ingest.submit import TooLarge, change
 from services.runtime.ids import uuid7
@@ -25,7 +34,7 @@ from services.runtime.registry import (
 
 def read_rectification(
     raw: bytes,
-    note_id: UUID,
+    before: Note,
     *,
     now: datetime,
     if_match: str,
@@ -36,16 +45,44 @@ def read_rectification(
     """The rectified note in the bytes of a JSON body, as the registry takes it; what its sender
     should know of it.
 
-    `now` is the time of receipt (aware), `if_match` the header of that name, `defaulted` the fields
-    that the sender guessed: they stay as they are, and so does a language that nobody states while
-    the text is the same. Raises Refused: 400 for no JSON, 403 for the note of a post in whose name
-    `sender` sends none, 422 for no note.
+    `before` is the note as it is, `now` the time of receipt (aware), `if_match` the header of that
+    name, `defaulted` the fields that the sender guessed: they stay as they are, and so does a
+    language that nobody states while the text is the same. Raises Refused: 400 for no JSON, 403 for
+    the note of a post in whose name `sender` sends none, 422 for no note.
     """
     note, marked = read_note(raw)
+    _, stated = read_object(raw)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
+    warned = (*marked, *language.warnings(note, defaulted))
+    return rectification(
+        note,
+        before,
+        now=now,
+        if_match=if_match,
+        major=major,
+        stated=stated.keys(),
+        defaulted=defaulted,
+        warned=warned,
+    )
+
+
+def rectification(
+    note: Note,
+    before: Note,
+    *,
+    now: datetime,
+    if_match: str,
+    major: bool,
+    stated: Set[str],
+    defaulted: frozenset[str],
+    warned: tuple[str, ...],
+) -> tuple[RevisionSubmission, tuple[str, ...]]:
+    """The rectification of `before` into `note`, of which the sender `stated` these fields; what
+    the sender should know of it, `warned` included."""
+    note, kept = still_protected(note, before, stated)
     sent = RevisionSubmission(
-        note_id=note_id,
+        note_id=before.id,
         event_id=uuid7(),
         at=now,
         note=note,
@@ -55,7 +92,37 @@ def read_rectification(
         seen=states_seen(if_match),
     )
     dated = () if "date" in defaulted else warnings(note, now)
-    return sent, (*marked, *dated, *language.warnings(note, defaulted))
+    return sent, (*kept, *dated, *warned)
+
+
+def still_protected(note: Note, before: Note, stated: Set[str]) -> tuple[Note, tuple[str, ...]]:
+    """The note with the protection that it had before, where its sender says nothing of it; what
+    the sender should know of that.
+
+    Passages stay where the text is the same. In another text their places are not known: the whole
+    note gets the strictest of their marks.
+    """
+    kept = NONE
+    if "marking" not in stated:
+        kept |= Marks(before.marking)
+    if "special_france" not in stated:
+        kept |= Marks(special_france=before.special_france)
+    if "marked_spans" not in stated and before.marked_spans:
+        if (note.subject, note.body) == (before.subject, before.body):
+            note = note.model_copy(update={"marked_spans": before.marked_spans})
+        else:
+            for span in before.marked_spans:
+                kept |= Marks(*rights_of(span.mark))
+    said = Marks(note.marking, note.special_france)
+    both = said | kept
+    if both == said:
+        return note, ()
+    found = {"marking": both.marking, "special_france": both.special_france}
+    return note.model_copy(update=found), (
+        "la protection de la révision précédente est conservée (celle de ses passages marqués vaut "
+        "désormais pour toute la note) : pour en changer, donner « marking », « special_france » "
+        "et « marked_spans »",
+    )
 
 
 def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmission:

@@ -1,5 +1,7 @@
 """A note's revisions over HTTP: `PUT` (rectify) and `DELETE` (withdraw) `/api/v1/notes/{id}`."""
 
+from collections.abc import Set
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -9,18 +11,25 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from schemas.access import Caller, Role
 from schemas.answers import IngestOutcome, Problem, Receipt
 from schemas.journal import Action
+from schemas.note import Note
 from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, defaulted_fields, traceparent
-from services.ingest.body import JSON, media_type, whole
-from services.ingest.http import DEFAULTED, note_schema
-from services.ingest.revise import read_rectification, revise, withdrawal
+from services.ingest.body import JSON, MULTIPART, media_type, whole
+from services.ingest.documents import Reading, read_metadata
+from services.ingest.files import keep_original, read_file, warnings
+from services.ingest.form import Form, read_form
+from services.ingest.http import DEFAULTED, note_content
+from services.ingest.many import Manner
+from services.ingest.revise import read_rectification, rectification, revise, withdrawal
+from services.ingest.room import Room
 from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
 from services.runtime.access.gate import caller_of, needs
 from services.runtime.journal import record, sender_of
 from services.runtime.log import Log
+from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
-from services.runtime.registry import Obstacle, Registry, RevisionSubmission, aside
+from services.runtime.registry import Obstacle, Registry, RevisionSubmission, Submission, aside
 from services.runtime.settings import Settings
 
 TIME = metrics.STAGES.labels(outcomes.SERVICE, "request")
@@ -36,9 +45,18 @@ Major = Annotated[
 ]
 
 
-def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
-    """The routes of revisions."""
+STAYS = ("genre", "author", "addressees", "action", "declared_themes", "declared_countries")
+"""Fields of a note that a document sent in its place leaves as they are."""
+
+TAKEN = {JSON: "une note", MULTIPART: "un document, et au besoin ses métadonnées"}
+
+
+def router(
+    registry: Registry, log: Log, originals: Originals | None, settings: Settings
+) -> APIRouter:
+    """The routes of revisions; without `originals`, documents are read and not kept."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
+    room = Room(settings.documents_bytes)
 
     @routes.put(
         PATH,
@@ -51,11 +69,12 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     async def put_note(note_id: NoteId, request: Request, major: Major = True) -> Response:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
-            sender = await _sender(request, note_id)
-            media_type(request, {JSON: "une note"})
+            sender, before = await _known(request, note_id)
+            if media_type(request, TAKEN) == MULTIPART:
+                return await _from_document(request, sender, before, major, given)
             sent, warned = read_rectification(
                 await whole(request, settings.max_body_bytes),
-                answers.note_id_of(note_id),
+                before,
                 now=datetime.now(UTC),
                 if_match=_if_match(request),
                 major=major,
@@ -80,22 +99,48 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     async def delete_note(note_id: NoteId, request: Request) -> Response:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
-            await _sender(request, note_id)
-            sent = withdrawal(
-                answers.note_id_of(note_id), now=datetime.now(UTC), if_match=_if_match(request)
-            )
+            _, before = await _known(request, note_id)
+            sent = withdrawal(before.id, now=datetime.now(UTC), if_match=_if_match(request))
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
         return await _revised(request, Action.WITHDRAWN, sent, (), given)
 
-    async def _sender(request: Request, note_id: str) -> Caller:
-        """Who asks, who may change that note. Raises ProblemError (404): not known to the post."""
+    async def _known(request: Request, note_id: str) -> tuple[Caller, Note]:
+        """Who asks, who may change that note, and the note as it is. Raises ProblemError (404): not
+        known to the post."""
         sender = await caller_of(request, Role.SUBMIT)
         kept = await aside(registry.history, answers.note_id_of(note_id), limit=1)
         if not kept or not sender.submits_for(kept[0].event.note.post):
             raise answers.not_there()
-        return sender
+        return sender, kept[0].event.note
+
+    async def _from_document(
+        request: Request, sender: Caller, before: Note, major: bool, given: str | None
+    ) -> Response:
+        """A document in the place of the note: read as one that is sent, its original kept. Raises
+        Refused, ProblemError, Unavailable."""
+        async with AsyncExitStack() as held:
+            form = await held.enter_async_context(await read_form(request, settings.max_file_bytes))
+            await held.enter_async_context(room.of(form.size))
+            manner = Manner(
+                sender=sender,
+                line_limit=settings.max_body_bytes,
+                defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
+                trace=given,
+            )
+            one, taken, stated = await _read_document(form, before, manner)
+            sent, warned = rectification(
+                taken.event.note,
+                before,
+                now=datetime.now(UTC),
+                if_match=_if_match(request),
+                major=major,
+                stated=stated,
+                defaulted=taken.defaulted,
+                warned=warnings(one, originals),
+            )
+            return await _revised(request, Action.RECTIFIED, sent, warned, given, one)
 
     async def _revised(
         request: Request,
@@ -103,7 +148,9 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         sent: RevisionSubmission,
         warned: tuple[str, ...],
         given: str | None,
+        read: Reading | None = None,
     ) -> Response:
+        """The answer to a revision; `read` where it came as a document."""
         span = f"{request.method} {PATH}"
         with TIME.time(), tracing.span(outcomes.SERVICE, span, given) as trace:
             result = await revise(registry, log, replace(sent, trace=trace), sender_of(request))
@@ -119,7 +166,11 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
                 outcome=result.outcome.value,
                 revision=result.revision,
             )
-        receipt = answers.revision_receipt(result, warned)
+        if read is not None and originals is not None:
+            await keep_original(registry, originals, result.key, read)
+        receipt = answers.revision_receipt(result, tuple(dict.fromkeys(warned)))
+        if read is not None:
+            receipt = receipt.model_copy(update={"read": read.read})
         return Response(
             receipt.model_dump_json(by_alias=True, exclude_none=True),
             status_code=answers.status(result),
@@ -128,6 +179,23 @@ def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
         )
 
     return routes
+
+
+async def _read_document(
+    form: Form, before: Note, manner: Manner
+) -> tuple[Reading, Submission, Set[str]]:
+    """The one document in a form, the note that it is in the place of `before`, and the fields that
+    its sender states beside it. Raises Refused, Unavailable."""
+    stated = read_metadata(form.metadata).keys()
+    known = before.model_dump(mode="json", include={"post", "reference", "date", *STAYS})
+    guessed = manner.defaulted | ({"date"} - stated)
+    read = await read_file(form, replace(manner, defaulted=guessed), known)
+    if len(read) > 1:
+        raise Refused(answers.one_document())
+    (one,) = read
+    if isinstance(one.found, Problem):
+        raise Refused(one.found)
+    return one, one.found.submission, stated
 
 
 def _refused(said: Problem, trace: str | None) -> Response:
@@ -168,7 +236,7 @@ def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _rectification() -> dict[str, Any]:
     return {
-        "requestBody": {"required": True, "content": {JSON: {"schema": note_schema()}}},
+        "requestBody": {"required": True, "content": note_content()},
         "parameters": [
             IF_MATCH,
             {

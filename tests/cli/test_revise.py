@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.revise import _passages
 from tests.cli.test_command import run
 from tests.pipeline.deployments import free_port
 
@@ -29,3 +30,25 @@ def test_without_a_service_the_command_says_so_and_exits_3(tmp_path: Path) -> No
         assert failed.returncode == 3
         assert url in failed.stderr
         assert "Traceback" not in failed.stderr
+
+
+BEFORE = {
+    "subject": "Vaccins",
+    "body": "Texte public.\nPassage réservé.",
+    "marked_spans": [{"field": "body", "start": 14, "end": 30, "mark": "special_france"}],
+}
+
+
+def test_a_marked_passage_is_found_again_where_its_words_stand() -> None:
+    # As a text file may have it: with the line ends and the letters of another system.
+    body = "Un paragraphe nouveau.\r\n\r\nPassage re\u0301serve\u0301.\r\nTexte public."
+    said = {"subject": "Vaccins", "body": body}
+    (span,) = _passages(BEFORE, said)
+    assert said["body"][span["start"] : span["end"]] == "Passage réservé."
+    assert span["mark"] == "special_france"
+
+
+@pytest.mark.parametrize("body", ["Texte public.", "Passage réservé. Passage réservé."])
+def test_a_marked_passage_that_is_not_there_once_is_never_published(body: str) -> None:
+    with pytest.raises(ValueError, match="marked_spans"):
+        _passages(BEFORE, {"subject": "Vaccins", "body": body})

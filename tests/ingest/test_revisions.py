@@ -1,6 +1,7 @@
 """A post rectifies, withdraws and reinstates its note: answers, events, races, crashes."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import BegunCorrection, BegunRevision, Obstacle, Registry
 from tests.builders import UNKNOWN
 from tests.ingest.conftest import BERLIN, Office, engines
+from tests.ingest.formats.making import docx, paragraphs, zipped
 from tests.ingest.test_corrections import (
     ID,
     PATIENCE_SECONDS,
@@ -390,3 +392,108 @@ async def test_the_document_shows_the_changes_and_every_answer(office: Office) -
         assert header
         assert header[0]["required"]
     assert "$defs" not in str(path)
+
+
+PASSAGE = {"field": "body", "start": 0, "end": 13, "mark": "Spécial France"}
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize(
+    ("before", "stated", "after"),
+    [
+        ({"marking": "Diffusion restreinte"}, {}, ("diffusion_restreinte", False)),
+        ({"special_france": True}, {}, ("non_protege", True)),
+        ({"marked_spans": [PASSAGE]}, {}, ("non_protege", True)),
+        ({"marking": "DR"}, {"marking": "Spécial France"}, ("non_protege", True)),
+        ({"marking": "DR"}, {"marking": "Non protégé"}, ("non_protege", False)),
+        ({"special_france": True}, {"special_france": False}, ("non_protege", False)),
+        ({"marked_spans": [PASSAGE]}, {"marked_spans": []}, ("non_protege", False)),
+    ],
+)
+async def test_protection_of_which_nothing_is_said_stays(
+    office: Office,
+    before: dict[str, Any],
+    stated: dict[str, Any],
+    after: tuple[str, bool],
+    withdrawn: bool,
+) -> None:
+    await office.send(**before)
+    if withdrawn:
+        await delete(office)
+    answer = await put(office, f'"{1 + withdrawn}.0.3"', body=NEW, **stated)
+    assert answer.status_code == 202, answer.text
+    last = (await office.logged())[-1].note
+    assert (last.marking.value, last.special_france) == after
+    assert bool(answer.json()["warnings"]) == (not stated)
+
+
+async def test_marked_passages_stay_where_the_text_is_the_same(office: Office) -> None:
+    await office.send(marked_spans=[PASSAGE])
+    assert (await put(office, genre="breve")).status_code == 202
+    last = (await office.logged())[-1].note
+    assert [span.model_dump() for span in last.marked_spans] == [
+        PASSAGE | {"mark": "special_france"}
+    ]
+    assert not last.special_france
+
+
+def document(*more: str) -> bytes:
+    return docx(paragraphs("Objet : Retraites, la suite", *more, NEW))
+
+
+async def send_document(
+    office: Office, name: str, content: bytes, metadata: dict[str, Any] | None = None
+) -> httpx.Response:
+    files: dict[str, Any] = {"file": (name, content)}
+    if metadata is not None:
+        files["metadata"] = (None, json.dumps(metadata).encode(), "application/json")
+    return await office.client.put(ADDRESS, files=files, headers={"If-Match": '"1.0.3"'})
+
+
+async def test_a_note_is_rectified_by_a_document_which_is_served_back(office: Office) -> None:
+    await office.send(genre="breve", marking="Diffusion restreinte", author="Mme Weber")
+    content = document()
+    answer = await send_document(office, "suite.docx", content)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["revision"] == 2
+    assert answer.json()["read"]["subject"] == "Retraites, la suite"
+    last = (await office.logged())[-1].note
+    assert (last.subject, last.genre.value, last.author) == (
+        "Retraites, la suite",
+        "breve",
+        "Mme Weber",
+    )
+    assert NEW in last.body
+    assert last.date.isoformat() == BERLIN["date"]
+    assert last.marking.value == "diffusion_restreinte"
+    original = await office.client.get(f"{ADDRESS}/original")
+    assert original.content == content
+
+
+async def test_the_header_of_a_document_and_the_metadata_win_over_what_the_note_had(
+    office: Office,
+) -> None:
+    await office.send(marking="Diffusion restreinte")
+    metadata = {"marking": "Non protégé", "genre": "breve"}
+    content = document("Date : 5 mars 2026")
+    assert (await send_document(office, "suite.docx", content, metadata)).status_code == 202
+    last = (await office.logged())[-1].note
+    assert (last.date.isoformat(), last.genre.value) == ("2026-03-05", "breve")
+    assert last.marking.value == "non_protege"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("envoi.zip", zipped({"a.docx": document(), "b.docx": document()}), 422),
+        ("suite.docx", b"PK\x03\x04", 422),
+        ("suite.docx", document("TRÈS SECRET"), 422),
+        ("suite.exe", b"MZ\x00\x01", 415),
+    ],
+)
+async def test_what_is_not_one_readable_document_rectifies_nothing(
+    office: Office, name: str, content: bytes, status: int
+) -> None:
+    await office.send()
+    assert (await send_document(office, name, content)).status_code == status
+    assert states(await office.logged()) == [("submitted", 1, 0)]

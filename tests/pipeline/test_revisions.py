@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.note import note_id
+from tests.ingest.formats.making import docx, paragraphs
 from tests.pipeline.deployments import Deployment, Embedded, deployment_of, running
 from tests.pipeline.test_journey import ARRIVE_SECONDS, search, valise
 from tests.pipeline.test_kills import wait_until
@@ -117,6 +118,14 @@ def test_a_counsellor_does_the_same_from_a_terminal(deployment: Deployment, tmp_
     wait_until(lambda: status(deployment) == 200, ARRIVE_SECONDS)
     shown = deployment.http.get(f"{deployment.search}/api/v1/notes/{ID}", timeout=30).json()
     assert shown["note"]["date"] == "2026-03-04"
+
+    document = docx(paragraphs("Objet : Retraites", "Le rapport propose une farandole."))
+    (tmp_path / "suite.docx").write_bytes(document)
+    done = valise(deployment, "rectify", str(tmp_path / "suite.docx"), "--note", NOTE)
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: found(deployment, "farandole"), ARRIVE_SECONDS)
+    original = deployment.http.get(f"{deployment.ingest}/api/v1/notes/{ID}/original", timeout=30)
+    assert original.content == document
 
     (tmp_path / "nan.json").write_text('{"subject": NaN}')
     (tmp_path / "surrogate.json").write_text('{"subject": "\\ud800"}')
