@@ -60,6 +60,8 @@ def main() -> int:
             print(f"Données gardées dans {DATA.relative_to(ROOT)}/.")
             return 0 if complete else 1
         open_pages(env)
+        print("Dans un autre terminal, pour les commandes « valise » :")
+        print(f"  export VALISE_URL={env['VALISE_URL']} VALISE_DATA={DATA.relative_to(ROOT)}")
         print("Ctrl-C pour arrêter ; les données restent dans .demo/.")
         server.wait()
     except KeyboardInterrupt:

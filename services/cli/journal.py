@@ -87,7 +87,7 @@ def verify(
     else:
         for fault in found["faults"]:
             typer.echo(fault["detail"])
-        typer.echo(f"{found['entries']} entrées, {'intact' if found['whole'] else 'ALTÉRÉ'}")
+        typer.echo(f"{found['entries']} entrées, journal {'intact' if found['whole'] else 'ALTÉRÉ'}")
         if found["head"]:
             typer.echo(f"à relever : {found['head']}")
     if not found["whole"]:

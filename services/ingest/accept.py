@@ -339,7 +339,7 @@ def _stricter(said: Marks, both: Marks) -> str:
     """That the text bears marks which its sender did not declare."""
     found = []
     if both.marking is not said.marking:
-        found.append("diffusion restreinte")
+        found.append("en diffusion restreinte")
     if both.special_france and not said.special_france:
         found.append("spécial France")
     return f"le texte porte une mention qui n’était pas déclarée : la note est {' et '.join(found)}"
