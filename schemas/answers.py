@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.classification import Classification, CountryTag, OrganisationTag, ThemeTag
 from schemas.events import Kind
 from schemas.note import Frozen, Note
-from schemas.vocabulary import FRENCH, Genre
+from schemas.vocabulary import FRENCH, Genre, Marking
 
 
 class State(StrEnum):
@@ -143,6 +143,14 @@ class Hit(BaseModel):
     subject: str
     summary: str
     language: str = FRENCH
+    marking: Marking | None = Field(
+        default=None,
+        description="Mention de protection de la note ; inconnue (null) d’une note indexée avant "
+        "que les réponses la donnent",
+    )
+    special_france: bool | None = Field(
+        default=None, description="« Spécial France » ; inconnue de même"
+    )
     changed_at: datetime
     score: float | None = Field(
         description="Pertinence ; absente sans mots cherchés, et pour qui ne voit pas toutes les "

@@ -89,6 +89,18 @@ def rights_of(mark: str) -> tuple[Marking, bool]:
     return known.marking, known.special_france
 
 
+def names(marking: str | None, special_france: bool | None) -> tuple[str, ...]:
+    """The French names of these marks as readers are shown them (« Diffusion restreinte »,
+    « Spécial France »); none for what bears no mark, or of which none is known.
+    """
+    there = (
+        ("restricted", marking == Marking.DIFFUSION_RESTREINTE),
+        ("special_france", bool(special_france)),
+    )
+    usual = (data(kind)[0] for kind, borne in there if borne)
+    return tuple(name[0].upper() + name[1:] for name in usual)
+
+
 def audience_of(reader: Reader) -> int | None:
     """The audience that the reader belongs to; None for one who may see no note at all."""
     if Marking.NON_PROTEGE not in reader.markings:

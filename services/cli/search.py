@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas import vocabulary
+from schemas.marks import names
 from schemas.query import DEFAULT_PAGE, MAX_PAGE, Sort
 from services.cli import client
 from services.cli.labels import countries, themes
@@ -70,10 +71,12 @@ def as_text(page: dict[str, Any]) -> str:
         lines.append("Aucune note ne contient tous ces mots ; celles-ci en contiennent certains.")
     for hit in page["hits"]:
         post = vocabulary.posts().get(hit["post"])
+        marks = names(hit.get("marking"), hit.get("special_france"))
         lines += [
             "",
             hit["subject"],
-            f"  {post.city if post else hit['post']} · {hit['reference']} · {hit['date']} · "
+            f"  {post.city if post else hit['post']} · {hit['reference']} · "
+            f"{' · '.join((hit['date'], *marks))} · "
             f"{vocabulary.genres().get(hit['genre'], hit['genre'])}",
             f"  {themes(hit['themes'])} — {countries(hit['countries'])}",
         ]

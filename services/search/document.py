@@ -176,6 +176,8 @@ def _hit(note: ClassifiedNote, tags: Tags) -> dict[str, Any]:
         subject=note.note.subject,
         summary=summary(note.note.body),
         language=language_code(note.note.language),
+        marking=note.note.marking,
+        special_france=note.note.special_france,
         changed_at=note.at,
         score=None,
         highlights=Highlights(),

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from schemas.answers import Hit
 from schemas.classification import Evidence
+from schemas.marks import names
 from services.search import french
 from services.search.topics import MEDIA, PRODUCT, Format, Topic
 
@@ -74,7 +75,13 @@ def clean(text: str) -> str:
 def content(hit: Hit) -> str:
     """An entry's HTML: where the note comes from, how it begins, its tags and their evidence."""
     origin = " · ".join(
-        (french.genre(hit.genre), french.post(hit.post), french.day(hit.date), hit.reference)
+        (
+            french.genre(hit.genre),
+            french.post(hit.post),
+            french.day(hit.date),
+            *names(hit.marking, hit.special_france),
+            hit.reference,
+        )
     )
     parts = [f"<p>{escape(origin)}</p>", f"<p>{escape(hit.summary)}</p>"]
     if tags := [*_theme_lines(hit), *_country_lines(hit)]:
@@ -138,6 +145,8 @@ def _item(base: str, hit: Hit) -> dict[str, Any]:
             "reference": clean(hit.reference),
             "genre": hit.genre.value,
             "date": hit.date.isoformat(),
+            "marking": hit.marking,
+            "special_france": hit.special_france,
             "revision": hit.revision,
             "themes": [tag.model_dump(mode="json") for tag in hit.themes],
             "countries": [tag.model_dump(mode="json") for tag in hit.countries],

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from schemas.answers import TagCodes, Trace
 from schemas.classification import Classification, Evidence
 from schemas.events import ClassifiedNote
+from schemas.marks import NONE, Marks, canonical, names, rights_of
+from schemas.note import Note
 from schemas.vocabulary import FRENCH, Role, language_code
 from services.search import french
 from services.search.citations import Links
@@ -70,11 +73,20 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Pieces in a row that bear the same protection marks of their own, which `mention` names;
+    empty: none."""
+
+    mention: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TextBlock:
-    """A paragraph or a table, in pieces."""
+    """A paragraph or a table, in runs."""
 
     table: bool
-    pieces: tuple[Piece, ...]
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,9 @@ class NotePage:
     """All that the page of a note shows. `language` is that of its subject and text.
 
     `found` is what the classifier had found, where a reader's correction replaced it;
-    `differences` say where it differs from what the author declared.
+    `differences` say where it differs from what the author declared. `marks` names the protection
+    marks of the whole note, `passage_marks` those of the passages that this reader sees; `title` is
+    the subject with these alone.
     """
 
     id: str
@@ -99,13 +113,16 @@ class NotePage:
     language: str
     language_name: str
     subject: str
+    title: tuple[Run, ...]
+    marks: tuple[str, ...]
+    passage_marks: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     related: tuple[tuple[str, tuple[Related, ...]], ...]
     labels: tuple[Label, ...]
     corrected: bool
     found: str
     differences: tuple[str, ...]
-    marked_subject: tuple[Piece, ...]
+    marked_subject: tuple[Run, ...]
     body: tuple[TextBlock, ...]
     steps: tuple[tuple[str, str, str], ...] = ()
 
@@ -132,7 +149,9 @@ def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -
     numbered = _numbered(found)
     labels = tuple(label for label, _ in numbered)
     by_passage = {passage.anchor: label for label in labels for passage in label.passages}
-    subject = _spans(numbered, "subject")
+    mentions = {f"mention:{span.mark}": _mark(span.mark) for span in note.marked_spans}
+    own = {where: _mention_spans(note, where, mentions) for where in ("subject", "body")}
+    spans = {where: [*_spans(numbered, where), *own[where]] for where in own}
     seen: set[str] = set()
     return NotePage(
         id=str(event.note_id),
@@ -140,6 +159,13 @@ def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -
         language=language_code(note.language),
         language_name=french.language(note.language),
         subject=note.subject,
+        title=tuple(
+            run
+            for _, segments in laid_out(note.subject, own["subject"])
+            for run in _runs(segments, {}, mentions, set())
+        ),
+        marks=names(note.marking, note.special_france),
+        passage_marks=_names(mentions.values()),
         facts=tuple(_facts(event)),
         related=tuple((name, found) for name, found in _related(cited or Links()) if found),
         labels=labels,
@@ -147,18 +173,18 @@ def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -
         found="" if event.correction_tags is None else _listed(_found(event.classification)),
         differences=tuple(_differences(event)),
         marked_subject=tuple(
-            _piece(segment, by_passage, seen)
-            for _, segments in laid_out(note.subject, subject)
-            for segment in segments
+            run
+            for _, segments in laid_out(note.subject, spans["subject"])
+            for run in _runs(segments, by_passage, mentions, seen)
         )
-        if subject
+        if spans["subject"]
         else (),
         body=tuple(
             TextBlock(
                 shape is Shape.TABLE,
-                tuple(_piece(segment, by_passage, seen) for segment in segments),
+                _runs(segments, by_passage, mentions, seen),
             )
-            for shape, segments in laid_out(note.body, _spans(numbered, "body"))
+            for shape, segments in laid_out(note.body, spans["body"])
         ),
         steps=tuple(
             (french.STEPS.get(step.step, step.step), french.moment(step.at), step.detail)
@@ -282,16 +308,63 @@ def _spans(
     ]
 
 
+Mention = tuple[str, Marks]
+"""A passage's mark as it was written, where that is no mark we know, and what it stands for."""
+
+
+def _mark(written: str) -> Mention:
+    marking, special_france = rights_of(written)
+    known = canonical(written) is not None
+    words = "" if known else french.quoted(_quote(written))
+    return words, Marks(marking, special_france)
+
+
+def _mention_spans(note: Note, where: str, mentions: dict[str, Mention]) -> list[Span]:
+    """The passages with a mark of their own, of those that restrict who may see them."""
+    return [
+        Span(span.start, span.end, tag)
+        for span in note.marked_spans
+        if span.field == where and mentions[tag := f"mention:{span.mark}"][1] != NONE
+    ]
+
+
+def _names(mentions: Iterable[Mention]) -> tuple[str, ...]:
+    """What marks are called together, each once: those we do not know first, as written."""
+    written, together = [], NONE
+    for words, marks in mentions:
+        written += [words] if words else []
+        together |= marks
+    return (*dict.fromkeys(written), *names(together.marking, together.special_france))
+
+
+def _runs(
+    segments: Iterable[Segment],
+    labels: dict[str, Label],
+    mentions: dict[str, Mention],
+    seen: set[str],
+) -> tuple[Run, ...]:
+    def mention(segment: Segment) -> str:
+        return ", ".join(_names(mentions[tag] for tag in segment.tags if tag in mentions))
+
+    runs = []
+    for name, together in groupby(segments, mention):
+        pieces = tuple(_piece(segment, labels, seen) for segment in together)
+        said = any(piece.text.strip() for piece in pieces)
+        runs.append(Run(name if said else "", pieces))
+    return tuple(runs)
+
+
 def _piece(segment: Segment, labels: dict[str, Label], seen: set[str]) -> Piece:
-    begun = [anchor for anchor in segment.tags if anchor not in seen]
+    speaking = [tag for tag in segment.tags if tag in labels]
+    begun = [anchor for anchor in speaking if anchor not in seen]
     seen.update(begun)
-    over = list(dict.fromkeys(labels[anchor] for anchor in segment.tags))
+    over = list(dict.fromkeys(labels[anchor] for anchor in speaking))
     return Piece(
         text=segment.text,
         styles=tuple(label.style for label in over),
         title=" ; ".join(f"{label.kind} : {label.label}" for label in over),
         anchors=tuple(begun),
-        labels=tuple(dict.fromkeys(labels[anchor] for anchor in segment.ends)),
+        labels=tuple(dict.fromkeys(labels[tag] for tag in segment.ends if tag in labels)),
     )
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from schemas.answers import Hit
 from schemas.classification import ThemeTag
+from schemas.marks import names
 from schemas.query import Query, Sort
 from schemas.vocabulary import FRENCH, themes
 from services.search import french
@@ -86,6 +87,7 @@ class Found:
     href: str
     subject: Markup
     origin: tuple[str, ...]
+    marks: tuple[str, ...]
     passages: tuple[Markup, ...]
     summary: str
     language: str
@@ -216,6 +218,7 @@ def _found(hit: Hit) -> Found:
             hit.reference,
             *(() if hit.language == FRENCH else (f"en {french.language(hit.language)}",)),
         ),
+        marks=names(hit.marking, hit.special_france),
         passages=tuple(only_marks(fragment) for fragment in hit.highlights.body),
         summary=hit.summary,
         language=hit.language,

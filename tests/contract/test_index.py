@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
 from schemas.note import MarkedSpan, note_id
-from schemas.query import Query, Sort
+from schemas.query import Query, Reader, Sort
 from schemas.vocabulary import Marking
 from services.runtime.settings import Settings
 from services.search.index import (
@@ -478,6 +478,32 @@ async def test_what_is_hidden_in_another_language_is_not_found_there_either(inde
         assert (await index.search(asked(typed))).total == everybody
         (hit,) = (await index.search(asked(typed, reader=CLEARED))).hits
         assert f"<mark>{typed}</mark>" in hit.highlights.body[0]
+
+
+async def test_a_hit_has_the_marks_of_its_note(index: Index) -> None:
+    marks = {"marking": "diffusion_restreinte", "special_france": True}
+    span = MarkedSpan(field="body", start=0, end=5, mark="SF")
+    await index.apply(
+        [
+            a_classified_note(a_note(reference="A", **marks)),
+            # Marked in part, restricted as a whole: each view has the mark of the whole.
+            a_classified_note(a_note(reference="B", marking=marks["marking"], marked_spans=[span])),
+            a_classified_note(a_note(reference="C")),
+        ]
+    )
+    await index.refresh()
+
+    async def shown(**reader: Any) -> dict[str, Any]:
+        page = await index.search(asked(reader=Reader(name="test", **reader)))
+        return {hit.reference: (hit.marking, hit.special_france) for hit in page.hits}
+
+    both = ["non_protege", "diffusion_restreinte"]
+    partly = {"B": ("diffusion_restreinte", False), "C": ("non_protege", False)}
+    assert await shown(markings=both) == partly
+    assert await shown(markings=both, special_france=True) == partly | {
+        "A": ("diffusion_restreinte", True)
+    }
+    assert await shown() == {"C": ("non_protege", False)}
 
 
 @pytest.mark.parametrize(

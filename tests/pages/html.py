@@ -12,7 +12,7 @@ HEADINGS = {"h1", "h2", "h3", "h4"}
 class Element:
     """One element: its name, attributes, ancestors, and text with that of what it holds.
 
-    `plain` is the text without what stands in superscript.
+    `plain` is the text without what stands in superscript, names a mark or is not seen.
     """
 
     name: str
@@ -56,7 +56,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         for element in self._open:
             element.text += data
-            if not any(one.name == "sup" for one in self._open):
+            added = {"mention", "unseen"}
+            if not any(one.name == "sup" or added & one.classes for one in self._open):
                 element.plain += data
 
     def all(self, name: str, *classes: str) -> list[Element]:

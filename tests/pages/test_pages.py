@@ -1,6 +1,7 @@
 """The pages as people get them: what a desk officer finds, follows, and is told when it fails."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import CorrectionTags, Kind
+from schemas.events import ClassifiedNote, CorrectionTags, Kind
+from schemas.note import MarkedSpan
 from services.search.pages import CONTENT_SECURITY_POLICY, STATIC
 from services.search.search_page import only_marks
 from tests.builders import UNKNOWN, a_note
@@ -275,6 +277,71 @@ async def test_the_page_of_feeds_lists_topics_that_all_answer(site: Site) -> Non
 
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>" \'><b>&amp;{{ 7*7 }}</mark>'
+
+
+def protected(mark: str = "SF", **marks: Any) -> ClassifiedNote:
+    """A note with a passage that bears a mark of its own, evidence in it and before it."""
+    body = "La grève continue.\n\nLe ministre <hésite> sur l’hôpital. Le vote suit."
+    start = body.index("Le ministre")
+    span = MarkedSpan(field="body", start=start, end=body.index(" Le vote"), mark=mark)
+    return corpus.tagged(
+        a_note(subject="Le conflit", body=body, marked_spans=[span], **marks),
+        {"travail": ("grève",), "sante": ("hôpital",)},
+    )
+
+
+async def test_a_cleared_reader_is_told_what_a_note_and_its_passages_are_marked(
+    empty_site: Site,
+) -> None:
+    event = protected(marking="diffusion_restreinte")
+    await empty_site.take(event)
+    address = f"/notes/{event.note_id}"
+    found = await page(empty_site, address)
+    banner = found.one("div", "protection")
+    assert "Diffusion restreinte" in [one.text for one in found.all("strong")]
+    assert "Mention de protection" in banner.text
+    assert "Spécial France" in banner.text
+    passage = found.one("span", "protected")
+    assert passage.text.startswith("Spécial France : Le ministre <hésite> sur l’hôpital")
+    assert passage.text.endswith(" (fin du passage protégé)")
+    assert passage.plain == "Le ministre <hésite> sur l’hôpital."
+    assert not found.all("hésite")
+    marks = {one.text: (one.classes, "span" in one.inside) for one in found.all("mark")}
+    assert marks["hôpital"] == ({"theme-sante"}, True)
+    assert marks["grève"] == ({"theme-travail"}, False)
+    text = found.one("section", "text").plain
+    assert "".join(event.note.body.split()) in "".join(text.split())
+    (hit,) = (await page(empty_site, "/")).all("p", "origin")
+    assert "Diffusion restreinte" in hit.text
+    assert "Spécial France" not in hit.text
+
+
+async def test_who_does_not_see_a_passage_sees_neither_its_mark(empty_site: Site) -> None:
+    event = protected()
+    await empty_site.take(event)
+    empty_site.read_by()
+    found = await page(empty_site, f"/notes/{event.note_id}")
+    assert "[passage réservé] Le vote suit." in found.one("section", "text").text
+    assert "Spécial France" not in found.one("main").text
+    assert not found.all("div", "protection")
+    assert not found.all("span", "protected")
+
+
+async def test_a_mark_that_is_none_of_ours_is_shown_as_the_text_that_it_is(
+    empty_site: Site,
+) -> None:
+    event = protected("<b>Cabinet</b> & {{ 7*7 }}")
+    await empty_site.take(event)
+    found = await page(empty_site, f"/notes/{event.note_id}")
+    assert not found.all("b")
+    assert "<b>Cabinet</b> & {{ 7*7 }}" in found.one("strong", "mention").text
+
+
+async def test_a_note_without_marks_shows_none(site: Site) -> None:
+    for address in (f"/notes/{corpus.RETRAITES.note_id}", "/"):
+        found = await page(site, address)
+        assert not found.all("div", "protection")
+        assert not [one for one in found.elements if one.classes & {"mention", "protected"}]
 
 
 async def test_a_hostile_note_is_shown_as_the_text_that_it_is(empty_site: Site) -> None:

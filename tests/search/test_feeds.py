@@ -212,6 +212,28 @@ async def test_a_subscriber_sees_why_a_note_is_in_the_feed(site: Site) -> None:
     }
 
 
+def test_an_entry_names_the_marks_of_its_note() -> None:
+    topic, _ = topic_of("all.atom", [], PUBLIC)
+    marked = hit(marking="diffusion_restreinte", special_france=True)
+    said = parsed(atom(topic, BASE, [marked])).entries[0].content[0].value
+    assert "4 mars 2026 · Diffusion restreinte · Spécial France · BER-2026-0142" in said
+    (item,) = json.loads(json_feed(topic, BASE, [marked]))["items"]
+    assert "Diffusion restreinte · Spécial France" in item["content_html"]
+    assert item["_valise"]["marking"] == "diffusion_restreinte"
+    assert item["_valise"]["special_france"] is True
+
+
+def test_an_entry_of_a_note_whose_marks_are_not_known_names_none() -> None:
+    topic, _ = topic_of("all.atom", [], PUBLIC)
+    kept = documents(corpus.RETRAITES)[0]["hit"]
+    before = {name: kept[name] for name in kept if name not in ("marking", "special_france")}
+    unknown = Hit.model_validate(before | {"score": None, "highlights": {}})
+    said = parsed(atom(topic, BASE, [unknown])).entries[0].content[0].value
+    assert "4 mars 2026 · BER-2026-0142" in said
+    (item,) = json.loads(json_feed(topic, BASE, [unknown]))["items"]
+    assert item["_valise"]["marking"] is None
+
+
 async def test_the_stated_public_address_is_the_one_in_feeds(tmp_path: Any) -> None:
     async with open_site(tmp_path, public_url="https://notes.example.fr/") as site:
         feed = (await site.get("/feeds/all.json")).json()

@@ -5,7 +5,7 @@ is not for the caller is replaced in the text, and the tags are those of the tex
 was found in the passage is no evidence any more, and a tag without evidence is none. Pure.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -199,6 +199,18 @@ class _Cuts:
             return None
         return start + self.shifts[before], end + self.shifts[before]
 
+    def trimmed(self, start: int, end: int) -> tuple[int, int] | None:
+        """Where what is left of a span stands now, from its first letter to its last; None where
+        hidden passages have all of it."""
+        first, last = bisect_right(self.ends, start), bisect_left(self.starts, end)
+        if first < len(self.starts) and self.starts[first] <= start:
+            start, first = self.ends[first], first + 1
+        if last and self.ends[last - 1] >= end:
+            end, last = self.starts[last - 1], last - 1
+        if start >= end:
+            return None
+        return start + self.shifts[first], end + self.shifts[last]
+
 
 def _redacted(note: Note, spans: Sequence[MarkedSpan]) -> tuple[Note, dict[str, _Cuts]]:
     if not spans:
@@ -206,7 +218,7 @@ def _redacted(note: Note, spans: Sequence[MarkedSpan]) -> tuple[Note, dict[str, 
     cuts = {field: _Cuts.of(spans, field) for field in ("subject", "body")}
     kept, cut = [], set(spans)
     for span in note.marked_spans:
-        place = cuts[span.field].moved(span.start, span.end)
+        place = cuts[span.field].trimmed(span.start, span.end)
         if span not in cut and place is not None:
             kept.append(span.model_copy(update={"start": place[0], "end": place[1]}))
     return (

@@ -102,6 +102,22 @@ def test_passages_that_touch_are_one() -> None:
     assert note_for(note, 0).body == f"ab{HIDDEN}gh{HIDDEN}j"
 
 
+def test_a_passage_of_which_a_part_is_hidden_keeps_its_mark() -> None:
+    body = "abcdefghij"
+
+    def marked(*spans: MarkedSpan) -> list[tuple[str, str]]:
+        seen = note_for(a_note(body=body, marked_spans=spans), 1)
+        return [(seen.body[each.start : each.end], each.mark) for each in seen.marked_spans]
+
+    restricted = span(2, 8, "DR")
+    assert marked(restricted, span(4, 6)) == [(f"cd{HIDDEN}gh", "DR")]
+    assert marked(restricted, span(0, 4)) == [("efgh", "DR")]
+    assert marked(restricted, span(7, 9)) == [("cdefg", "DR")]
+    assert marked(restricted, span(0, 3), span(7, 9)) == [("defg", "DR")]
+    assert marked(restricted, span(2, 8)) == marked(restricted, span(0, 10)) == []
+    assert marked(restricted, span(0, 2), span(8, 10)) == [("cdefgh", "DR")]
+
+
 def evidence(body: str, start: int, end: int, source: str) -> Evidence:
     return Evidence(field="body", start=start, end=end, text=body[start:end], source=source)
 
@@ -222,4 +238,12 @@ def test_what_is_left_is_in_its_place_and_nothing_else_is_left(
     ]
     for each in seen.note.marked_spans:
         assert 0 <= each.start < each.end <= len(seen.note.body)
-        assert HIDDEN not in seen.note.body[each.start : each.end]
+    assert [
+        (each.mark, seen.note.body[each.start : each.end].replace(HIDDEN, ""))
+        for each in seen.note.marked_spans
+    ] == [
+        (each.mark, visible)
+        for each in event.note.marked_spans
+        if each not in hidden_spans(event.note, audience)
+        and (visible := "".join(body[at] for at in range(each.start, each.end) if at not in hidden))
+    ]
