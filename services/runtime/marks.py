@@ -1,9 +1,9 @@
 """Protection marks in a text: known by their form, never by the bare word.
 
 A mark is a line of its own, in capitals, or at the head or foot of the text as a heading is
-written; it stands in brackets before a title, behind a label (`Classification : Secret`), or in the
-wording of a stamp. *Secret médical*, a secret ballot and a sentence that speaks of a secret
-document are ordinary words. Pure, and linear in the text's length.
+written; it stands in brackets before a title, in capitals among a title's words, behind a label
+(`Classification : Secret`), or in the wording of a stamp. *Secret médical*, a secret ballot and a
+sentence that speaks of a secret document are ordinary words. Pure, and linear in the text's length.
 """
 
 import re
@@ -94,8 +94,9 @@ def of_name(name: str) -> Marks:
 
 
 def _lines_of_name(name: str) -> str:
-    steps = (step.rpartition(".")[0] or step for step in name.split("/"))
-    return "\n".join(step.replace("_", " ") for step in steps)
+    steps = [step.rpartition(".")[0] or step for step in name.split("/")]
+    # Twice: an underscore is a space between words, and what separates a mark from them.
+    return "\n".join((*(step.replace("_", " ") for step in steps), *steps))
 
 
 _ANCHORS = (
@@ -120,6 +121,36 @@ _FIRST = re.compile(r"\W{0,20}(.{2,80}?)(?: -|- |--|[|\t;]|   |//| / |: |[\])}>]
 _LAST = re.compile(r"(?: -|- |--|[|\t;]|   |//| / |[\[({<])([^\[({<|\t;]{2,80})\W{0,20}$")
 _BRACKETED = re.compile(r"\W{0,20}[\[({<]([^\[({<\])}>]{2,80})[\])}>]")
 _PORTION = re.compile(r"\((?:TS|S|C)//[A-Z][A-Z/ ,-]{1,60}\)")
+
+_SPOKEN_OF = ("document", "note", "fiche", "classé", "information", "informations")
+"""A mark's first words that make it one of the language too: a note is secret, a document filed."""
+_SEEN_AS = {"I": "[IL1l]", "O": "[O0]", "E": "[E3]", "A": "[A4@]", "S": "[S5$]", "T": "[T7]"}
+_COMPLEMENTS = any_of(plain(word) for word in data("complements"))
+
+
+def _spaced(mark: str) -> str:
+    """A mark in capitals, whatever separates its letters and words."""
+    return r"[\s_.-]{0,3}".join(_SEEN_AS.get(each, re.escape(each)) for each in letters(mark))
+
+
+_LONGER = (mark for mark in data("classified") if " " in mark and not mark.startswith(_SPOKEN_OF))
+_ANY_LONGER = "|".join(map(_spaced, sorted(_LONGER, key=len, reverse=True)))
+_SEVERAL_WORDS = re.compile(
+    rf"(?<![A-Za-z])(?:{_ANY_LONGER})(?![A-Za-z])"
+    # A directive of the Union on business secrets; an American service.
+    rf"(?!(?<=(?:UE|EU|US|UK).SECRET)[ _-](?i:{_COMPLEMENTS}|service)(?![A-Za-z]))"
+)
+_PARTED = r"[-_.|/+()\[\]{}]"
+_ONE_WORD = (
+    rf"(?<!(?i:vote).)(?<!(?i:scrutin).){_spaced('secret')}(?![A-Za-z])"
+    rf"(?!(?: {{1,3}}|[_-])(?i:{_COMPLEMENTS})(?![A-Za-z]))"
+)
+_ALONE = re.compile(
+    rf"\A[^A-Za-z]*(?:(?i:tr|re|fwd?) ?: ?)*(?:(?i:document|note|fiche|classe)[ _-])?{_ONE_WORD}"
+    rf"|(?<![A-Za-z]){_ONE_WORD}(?=[^A-Za-z]*\Z)"
+    rf"|{_PARTED} ?{_ONE_WORD}(?= ?{_PARTED})"
+)
+"""*SECRET* as the first word, the last, or between signs; no secret ballot, no business secret."""
 
 _THIS = r"\b(?:ce|cet|cette|(?:le |la )?presente?|(?:du|de la) presente?)"
 _DOCUMENT = (
@@ -192,7 +223,8 @@ def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -
     at = place = 0
     while not marks.classified and (found_at := anchor.search(squeezed, place)):
         at += squeezed.count("\n", place, found_at.start())
-        marks |= _of_line(lines[at].strip(), head or at in ends)
+        line = lines[at].strip()
+        marks |= _of_line(line, head or at in ends) | Marks(classified=head and _in_title(line))
         place = squeezed.find("\n", found_at.end())
         if place < 0:
             break
@@ -220,6 +252,16 @@ def _of_line(line: str, outside: bool) -> Marks:
             if part and _capitals(part[1]):
                 marks |= form(part[1]) or NONE
     return marks
+
+
+def _in_title(line: str) -> bool:
+    """Whether a mark in capitals stands among a title's words. A title in capitals throughout may
+    hold the single word, and a sentence may speak of any mark that it does not begin with."""
+    sentence = line.rstrip(' ")').endswith(".") and not line.endswith("..")
+    found_in = (_SEVERAL_WORDS.search(line), line != line.upper() and _ALONE.search(line))
+    return any(
+        part and not (sentence and any(map(str.isalpha, line[: part.start()]))) for part in found_in
+    )
 
 
 def _capitals(text: str) -> bool:

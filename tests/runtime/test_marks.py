@@ -112,6 +112,47 @@ HEADINGS = [
 ]
 """Each a subject, or a line at the head of a text."""
 
+TITLES = [
+    "TRES SECRET DEFENSE retraites",
+    "Retraites SECRET",
+    "SECRET retraites en Italie",
+    "SECRET note",
+    "SECRET_note",
+    "TRES SECRET note",
+    "TRÈS_SECRET_note",
+    "SECRET-DEFENSE note",
+    "SECRET DÉFENSE : LES RETRAITES EN ITALIE",
+    "NATO SECRET note",
+    "NATO-SECRET-note",
+    "Retraites NATO SECRET Italie",
+    "RETRAITES SECRET UE ITALIE",
+    "Note de Berlin, TOP SECRET, retraites",
+    "Note COSMIC TOP SECRET du 12 mars",
+    "TRES SECRET du 12 mars",
+    "Retraites CONFIDENTIEL DÉFENSE (projet)",
+    "Retraites VS-VERTRAULICH Berlin",
+    "2026-03-12_SECRET_retraites",
+    "2026-03-12 SECRET retraites",
+    "berlin_SECRET_retraites",
+    "berlin-SECRET-retraites",
+    "berlin – SECRET – retraites",
+    "berlin.SECRET.retraites",
+    "Retraites SECRET (2)",
+    "Retraites_SECRET_2026",
+    "note SECRET retraites",
+    "DOCUMENT SECRET retraites en Italie",
+    "Note SECRET_retraites",
+    "RE : TR: SECRET retraites",
+    "S E C R E T retraites",
+    "T R È S   S E C R E T retraites",
+    "5ECRET retraites",
+    "CONFlDENTlEL DEFENSE retraites",
+    "SE\u200bCRET retraites",
+    "ЅЕСRЕТ retraites",
+    "TRÈS SECRET retraites.",
+]
+"""Each a subject or a file's name: a mark in capitals, with nothing between it and the title."""
+
 DISGUISED = [
     "ЅЕСRЕТ",
     "SЕCRЕT",
@@ -230,6 +271,30 @@ ORDINARY = [
     "SECRETS DE FAMILLE",
     "LES SECRETS DE LA RÉFORME",
     "secret",
+    "LE SECRET MÉDICAL EN ITALIE",
+    "Le secret médical",
+    "Secret professionnel des assistants",
+    "SECRET MÉDICAL : arrêt de la Cour",
+    "SECRET-MÉDICAL arrêt de la Cour",
+    "SECRET PROFESSIONNEL des assistants",
+    "SECRET DES AFFAIRES et droit du travail",
+    "SECRET BANCAIRE en Suisse",
+    "SECRET DE L'INSTRUCTION : le débat",
+    "SECRET D'ÉTAT : le débat",
+    "LE SECRET BANCAIRE, UN DÉBAT",
+    "Directive UE SECRET DES AFFAIRES",
+    "THE US SECRET SERVICE",
+    "Les AUTRES SECRETS de la réforme",
+    "VOTE SECRET en Italie",
+    "RÉFORME DES RETRAITES : VOTE SECRET",
+    "Italie : SCRUTIN SECRET",
+    "UN DOCUMENT SECRET RÉVÈLE LE PROJET",
+    "Le SECRÉTARIAT GÉNÉRAL de la défense",
+    "SECRÉTAIRE D'ÉTAT à la santé",
+    "SECRETARIAT note",
+    "PROTECTION DES INFORMATIONS CLASSIFIÉES : le règlement",
+    "Secret Défense, le débat",
+    "Une note très secret, retraites",
 ]
 """Each a line or more in the midst of a text, and a subject where it can be one."""
 
@@ -251,6 +316,31 @@ def test_at_the_head_the_foot_or_in_the_subject_it_may_be_written_as_a_heading(
     assert found(Text(heading, head=True)).classified
     assert found(Text(f"{heading}\n\n{LONG}")).classified
     assert found(Text(f"{LONG}\n\n{heading}")).classified
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_in_a_title_or_a_file_s_name_nothing_need_stand_between_it_and_the_words(
+    title: str,
+) -> None:
+    assert found(Text(title, head=True)).classified
+    assert of_fields({"subject": title}).classified
+    for name in (f"{title}.docx", f"envoi.zip/{title}/note.txt", f"{title.replace(' ', '_')}.pdf"):
+        assert of_name(name).classified
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_words_are_no_mark_in_a_subject_or_a_file_s_name(text: str) -> None:
+    if text.startswith("- "):
+        return
+    assert not of_fields({"subject": text}).classified
+    if not set(text) & set("/.\n"):
+        assert not of_name(f"{text}.docx").classified
+        assert not of_name(f"{text.replace(' ', '_')}.pdf").classified
+
+
+def test_a_mark_among_the_words_of_a_long_text_is_none() -> None:
+    for title in ("Retraites NATO SECRET Italie", "Retraites SECRET", "SECRET retraites"):
+        assert found(within(title)) == NONE
 
 
 @pytest.mark.parametrize("stamp", DISGUISED)
@@ -309,7 +399,12 @@ def test_the_strictest_of_all_marks_holds() -> None:
         ("[Secret] retraites.docx", True),
         ("envoi.zip/SECRET/note.txt", True),
         ("SECRET", True),
+        ("note_SECRET.pdf", True),
+        ("note SECRET DEFENSE.pdf", True),
+        ("Secret Défense.pdf", True),
+        ("note (SECRET).pdf", True),
         ("secret-medical.pdf", False),
+        ("2026_SECRET_MEDICAL_arret.pdf", False),
         ("SECRET_MEDICAL.pdf", False),
         ("secretariat.docx", False),
         ("Note de synthèse.odt", False),
