@@ -87,7 +87,8 @@ def verify(
     else:
         for fault in found["faults"]:
             typer.echo(fault["detail"])
-        typer.echo(f"{found['entries']} entrées, journal {'intact' if found['whole'] else 'ALTÉRÉ'}")
+        state = "intact" if found["whole"] else "ALTÉRÉ"
+        typer.echo(f"{found['entries']} entrées, journal {state}")
         if found["head"]:
             typer.echo(f"à relever : {found['head']}")
     if not found["whole"]:
