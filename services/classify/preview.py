@@ -31,12 +31,12 @@ from services.runtime.french import complaints
 from services.runtime.guard.limits import counts_itself
 from services.runtime.problems import ProblemError
 from services.runtime.settings import Settings
+from services.runtime.told import NDJSON
 
 logger = logging.getLogger("valise.classify")
 
 PATH = "/api/v1/preview"
 JSON = "application/json"
-NDJSON = "application/x-ndjson"
 MULTIPART = "multipart/form-data"
 
 IDLE_SECONDS = 300.0

@@ -127,7 +127,11 @@ def read_note(raw: bytes, seen: Marks = NONE) -> tuple[Note, tuple[str, ...]]:
     The strictest holds of the marks that the sender declares, those in the text, and `seen`. Raises
     Refused: 400 for no JSON, 422 for no note and for a classified document.
     """
-    text, fields = read_object(raw)
+    return note_of(*read_object(raw), seen)
+
+
+def note_of(text: str, fields: dict[str, Any], seen: Marks = NONE) -> tuple[Note, tuple[str, ...]]:
+    """As `read_note`, of a JSON body and its fields as `read_object` gives them."""
     seen |= unclassified(fields)
     warned: tuple[str, ...] = ()
     if fields.keys() & {"marking", "marked_spans"}:
@@ -142,13 +146,20 @@ def read_note(raw: bytes, seen: Marks = NONE) -> tuple[Note, tuple[str, ...]]:
     # A string of digits passes for a number of seconds since 1970.
     if not _DATE.fullmatch(fields["date"]):
         raise Refused(invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
+    marked = under(note, seen)
+    if marked is not note:
+        warned = (*warned, _stricter(note, marked))
+    return marked, warned
+
+
+def under(note: Note, seen: Marks) -> Note:
+    """The note under these marks too; itself where its own are as strict."""
     said = Marks(note.marking, note.special_france)
     both = said | seen
-    if both != said:
-        found = {"marking": both.marking, "special_france": both.special_france}
-        note = note.model_copy(update=found)
-        warned = (*warned, _stricter(said, both))
-    return note, warned
+    if both == said:
+        return note
+    found = {"marking": both.marking, "special_france": both.special_france}
+    return note.model_copy(update=found)
 
 
 def unclassified(fields: dict[str, Any]) -> Marks:
@@ -335,7 +346,7 @@ def _unknown(mark: str, what: str) -> str:
     )
 
 
-def _stricter(said: Marks, both: Marks) -> str:
+def _stricter(said: Note, both: Note) -> str:
     """That the text bears marks which its sender did not declare."""
     found = []
     if both.marking is not said.marking:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from schemas.topics import ALL
 from services.ingest import correction_routes, http, language, original_routes, revise_routes
 from services.ingest.relay import relay_forever
+from services.ingest.room import Room
 from services.runtime import metrics, problems
 from services.runtime.access import gate
 from services.runtime.access.sessions import Sessions
@@ -31,6 +32,7 @@ class Ingest:
         self.settings = settings
         folder = settings.originals_folder
         self.originals = None if folder is None else Originals(folder)
+        self.room = Room(settings.documents_bytes)
         self._relay: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -58,10 +60,10 @@ class Ingest:
 def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
     """What ingest answers over HTTP."""
     return [
-        http.router(ingest.registry, ingest.log, ingest.originals, settings),
+        http.router(ingest.registry, ingest.log, ingest.originals, ingest.room, settings),
         original_routes.router(ingest.registry, ingest.originals),
         correction_routes.router(ingest.registry, ingest.log),
-        revise_routes.router(ingest.registry, ingest.log, ingest.originals, settings),
+        revise_routes.router(ingest.registry, ingest.log, ingest.originals, ingest.room, settings),
     ]
 
 

@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from schemas.answers import IngestOutcome, LineAnswer, Problem
 from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted
-from services.ingest.documents import Reading, read_metadata, readings
+from services.ingest.documents import Reading, readings
 from services.ingest.form import Form
 from services.ingest.formats.apart import extract_apart
 from services.ingest.many import CHUNK_LINES, Manner
@@ -29,16 +28,12 @@ PLAIN = "application/octet-stream"
 Result = Begun | TooLarge
 
 
-async def read_file(
-    form: Form, manner: Manner, known: Mapping[str, Any] = MappingProxyType({})
-) -> list[Reading]:
-    """What the documents in a form's file are as notes; at least one. `known` are fields that hold
-    beside the form's own metadata, and give way to these.
+async def read_file(form: Form, metadata: Mapping[str, Any], manner: Manner) -> list[Reading]:
+    """What the documents in a form's file are as notes, with these metadata; at least one.
 
-    Raises Refused for metadata that are none, or that only one document can have, and Unavailable
-    where no process can be started to read it.
+    Raises Refused for metadata that only one document can have, and Unavailable where no process
+    can be started to read it.
     """
-    metadata = dict(known) | read_metadata(form.metadata)
     try:
         documents = await extract_apart(await form.content(), form.name, form.media_type)
     except OSError as error:

@@ -18,7 +18,7 @@ from schemas.note import Note
 from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted, Refused, accept, defaulted_fields, traceparent
 from services.ingest.body import JSON, MULTIPART, NDJSON, media_type, spooled, whole
-from services.ingest.documents import Reading
+from services.ingest.documents import Reading, read_metadata
 from services.ingest.files import answer_lines, read_file, submit_documents, warnings
 from services.ingest.form import FILE, METADATA, Form, read_form
 from services.ingest.many import CHUNK_LINES, Manner, submit_lines
@@ -53,11 +53,11 @@ SPAN = f"POST {answers.NOTES}"
 
 
 def router(
-    registry: Registry, log: Log, originals: Originals | None, settings: Settings
+    registry: Registry, log: Log, originals: Originals | None, room: Room, settings: Settings
 ) -> APIRouter:
-    """The route of submissions; without `originals`, documents are read and not kept."""
+    """The route of submissions; without `originals`, documents are read and not kept; `room` is
+    what those that are read at once may take."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
-    room = Room(settings.documents_bytes)
 
     @routes.post(
         answers.NOTES,
@@ -122,7 +122,7 @@ def router(
         async with AsyncExitStack() as held:
             await held.enter_async_context(form)
             await held.enter_async_context(room.of(form.size))
-            read = await read_file(form, manner)
+            read = await read_file(form, read_metadata(form.metadata), manner)
             if len(read) > 1:
                 found = answer_lines(registry, log, originals, read, manner)
                 return Streamed(_entered(request, found), held.pop_all())
@@ -250,7 +250,7 @@ def _request() -> dict[str, Any]:
 
 def note_content() -> dict[str, Any]:
     """A note as it is sent, as JSON or as a document, for the OpenAPI document."""
-    note = note_schema()
+    note = _note_schema()
     return {
         JSON: {"schema": note},
         MULTIPART: {"schema": _form(note), "encoding": {METADATA: {"contentType": JSON}}},
@@ -277,7 +277,7 @@ def _form(note: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def note_schema() -> dict[str, Any]:
+def _note_schema() -> dict[str, Any]:
     """The JSON Schema of a note as it is sent, in one piece: its marks are written freely."""
     note = _inline(Note.model_json_schema())
     note["properties"]["marking"] = MARKING

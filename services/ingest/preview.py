@@ -18,7 +18,7 @@ from schemas.answers import Preview, PreviewLine, Problem
 from schemas.draft import Draft
 from services.ingest.accept import Refused, defaulted_fields
 from services.ingest.body import JSON
-from services.ingest.documents import Reading
+from services.ingest.documents import Reading, read_metadata
 from services.ingest.files import read_file
 from services.ingest.form import read_form
 from services.ingest.http import DEFAULTED
@@ -60,7 +60,7 @@ def documents(room: Room, settings: Settings) -> Documents:
         async with AsyncExitStack() as held:
             await held.enter_async_context(form)
             await held.enter_async_context(room.of(form.size))
-            read = await read_file(form, manner)
+            read = await read_file(form, read_metadata(form.metadata), manner)
             if len(read) > 1:
                 return Streamed(_lines(read, tags), held.pop_all())
             (one,) = read

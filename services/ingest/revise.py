@@ -15,8 +15,9 @@ from services.ingest import language
 from services.ingest.accept import (
     check_sender,
     content_hash,
-    read_note,
+    note_of,
     read_object,
+    under,
     warnings,
 )
 from services.ingest.correct import states_seen
@@ -50,8 +51,8 @@ def read_rectification(
     language that nobody states while the text is the same. Raises Refused: 400 for no JSON, 403 for
     the note of a post in whose name `sender` sends none, 422 for no note.
     """
-    note, marked = read_note(raw)
-    _, stated = read_object(raw)
+    text, stated = read_object(raw)
+    note, marked = note_of(text, stated)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     warned = (*marked, *language.warnings(note, defaulted))
@@ -113,12 +114,10 @@ def still_protected(note: Note, before: Note, stated: Set[str]) -> tuple[Note, t
         else:
             for span in before.marked_spans:
                 kept |= Marks(*rights_of(span.mark))
-    said = Marks(note.marking, note.special_france)
-    both = said | kept
-    if both == said:
+    protected = under(note, kept)
+    if protected is note:
         return note, ()
-    found = {"marking": both.marking, "special_france": both.special_france}
-    return note.model_copy(update=found), (
+    return protected, (
         "la protection de la révision précédente est conservée (celle de ses passages marqués vaut "
         "désormais pour toute la note) : pour en changer, donner « marking », « special_france » "
         "et « marked_spans »",

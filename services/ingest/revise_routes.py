@@ -52,11 +52,10 @@ TAKEN = {JSON: "une note", MULTIPART: "un document, et au besoin ses métadonné
 
 
 def router(
-    registry: Registry, log: Log, originals: Originals | None, settings: Settings
+    registry: Registry, log: Log, originals: Originals | None, room: Room, settings: Settings
 ) -> APIRouter:
-    """The routes of revisions; without `originals`, documents are read and not kept."""
+    """The routes of revisions; `originals` and `room` as for submissions."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.SUBMIT)])
-    room = Room(settings.documents_bytes)
 
     @routes.put(
         PATH,
@@ -186,16 +185,16 @@ async def _read_document(
 ) -> tuple[Reading, Submission, Set[str]]:
     """The one document in a form, the note that it is in the place of `before`, and the fields that
     its sender states beside it. Raises Refused, Unavailable."""
-    stated = read_metadata(form.metadata).keys()
+    stated = read_metadata(form.metadata)
     known = before.model_dump(mode="json", include={"post", "reference", "date", *STAYS})
-    guessed = manner.defaulted | ({"date"} - stated)
-    read = await read_file(form, replace(manner, defaulted=guessed), known)
+    guessed = manner.defaulted | ({"date"} - stated.keys())
+    read = await read_file(form, known | stated, replace(manner, defaulted=guessed))
     if len(read) > 1:
         raise Refused(answers.one_document())
     (one,) = read
     if isinstance(one.found, Problem):
         raise Refused(one.found)
-    return one, one.found.submission, stated
+    return one, one.found.submission, stated.keys()
 
 
 def _refused(said: Problem, trace: str | None) -> Response:

@@ -235,9 +235,8 @@ class TantivyIndex:
             return outcomes
 
     def _forget(self, note_ids: Sequence[UUID]) -> None:
-        with self._writing, self._commit() as writer:
-            for note_id in note_ids:
-                writer.delete_documents_by_term("id", str(note_id))
+        with self._writing:
+            self._delete(note_ids)
 
     def _forget_before(self, revisions: Mapping[UUID, int]) -> None:
         with self._writing:
@@ -248,9 +247,12 @@ class TantivyIndex:
                 if there.get(note_id, version(number, 0, 0)) < version(number, 0, 0)
             ]
             if earlier:
-                with self._commit() as writer:
-                    for note_id in earlier:
-                        writer.delete_documents_by_term("id", str(note_id))
+                self._delete(earlier)
+
+    def _delete(self, note_ids: Sequence[UUID]) -> None:
+        with self._commit() as writer:
+            for note_id in note_ids:
+                writer.delete_documents_by_term("id", str(note_id))
 
     def _segments_to_purge(self) -> set[str]:
         try:
