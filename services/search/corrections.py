@@ -13,7 +13,7 @@ from schemas.access import Caller
 from schemas.correction import LabelledNote
 from schemas.events import ClassifiedNote
 from schemas.vocabulary import Role
-from services.runtime.access.rights import sees_whole
+from services.runtime.access.rights import audience_for, sees_whole
 from services.runtime.registry import CorrectionRow, Registry, aside
 from services.search.document import tags_in_force
 from services.search.index import Index
@@ -37,9 +37,23 @@ async def labelled_notes(
             if event is None or event.withdrawn or not sees_whole(caller, event.note):
                 continue
             labelled = label(event, row)
-            if labelled is not None and not await kept_from(caller, [event], registry):
-                yield labelled
+            if labelled is None or await kept_from(caller, [event], registry):
+                continue
+            if labelled.comment and not await _saw_since(caller, event, row.revision, registry):
+                labelled = labelled.model_copy(update={"comment": None})
+            yield labelled
         after = page[-1].note_id
+
+
+async def _saw_since(caller: Caller, event: ClassifiedNote, first: int, registry: Registry) -> bool:
+    """Whether nothing of the note was kept from the caller from that revision on.
+
+    A comment may speak of all that its writer saw, and keeps the marks under which it was written:
+    a note that is declassified is not looked through for what was said of it before.
+    """
+    audience = audience_for(caller, event.note)
+    since = await aside(registry.restrictions, event.note_id, first)
+    return audience is not None and all(each.hides(audience) == frozenset() for each in since)
 
 
 def label(event: ClassifiedNote, row: CorrectionRow | None = None) -> LabelledNote | None:

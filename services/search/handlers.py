@@ -23,7 +23,7 @@ from services.runtime.registry.letters import about
 from services.runtime.worker import Done, Parked, Process
 from services.search import last_word
 from services.search.index import Applied, Index, Rejected
-from services.search.superseded import outdated, withhold
+from services.search.superseded import withhold
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ async def _index_admitted(
         # and must not be late for ever.
         there = await aside(registry.received_when, {notes[at].note_id for at in late})
         late = {at for at in late if notes[at].received_at != there.get(notes[at].note_id)}
-    left_out = dict.fromkeys(await outdated(notes, registry), Applied.STALE)
+    left_out = dict.fromkeys(await aside(registry.outdated, notes), Applied.STALE)
     left_out |= dict.fromkeys(late, Applied.WITHDRAWN)
     if not left_out:
         return await _index(index, registry, notes)

@@ -34,6 +34,7 @@ from services.search.parameters import FieldError, WrongParameters, openapi_para
 from services.search.reader import reader_of
 from services.search.revisions import revisions_for
 from services.search.seal import Seal
+from services.search.superseded import in_force
 from services.search.topics import MEDIA, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
@@ -84,7 +85,7 @@ def api(index: Index, registry: Registry) -> APIRouter:
     async def search(request: Request) -> Response:
         query = await asked(request)
         started = time.perf_counter()
-        page = await found(index, query, seal)
+        page = await found(index, registry, query, seal)
         searched(request, query, page)
         shown = answer(page, took_ms=round((time.perf_counter() - started) * 1000))
         # As bytes: the framework would take the page apart and check it once more: 66 ms a page.
@@ -202,7 +203,7 @@ async def _rejoined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[b
         yield line
 
 
-def feeds(index: Index, settings: Settings) -> APIRouter:
+def feeds(index: Index, registry: Registry, settings: Settings) -> APIRouter:
     """`/feeds`: every topic and every search as Atom and as JSON Feed."""
     router = APIRouter(tags=["feeds"], dependencies=[needs(Role.READ)])
     freshness = Freshness()
@@ -224,7 +225,7 @@ def feeds(index: Index, settings: Settings) -> APIRouter:
         state = freshness.known(kept, stamp)
         if state is not None and unchanged(request.headers, state.etag, state.since):
             return _not_modified(state, now)
-        page = await found(index, topic.query)
+        page = await found(index, registry, topic.query)
         # Notes with some of the words are an answer to a person, not what a feed follows.
         body = rendered(form, topic, base, () if page.relaxed else page.hits)
         state = freshness.keep(kept, stamp, body, now)
@@ -269,16 +270,18 @@ async def asked(request: Request) -> Query:
         raise refused(wrong) from None
 
 
-async def found(index: Index, query: Query, seal: Seal | None = None) -> Page:
-    """The page of a query; `seal` where its cursor comes from outside and the next one goes there.
+async def found(index: Index, registry: Registry, query: Query, seal: Seal | None = None) -> Page:
+    """Return the page of a query, without the hits that were restricted since they were indexed.
 
-    Raises ProblemError: 410 for an old cursor, 422 for a foreign or altered one; Unavailable.
+    `seal` where the query's cursor comes from outside and the next one goes there. Raises
+    ProblemError: 410 for an old cursor, 422 for a foreign or altered one; Unavailable.
     """
     try:
         if seal is not None:
             query = await seal.opened(query)
         with metrics.SEARCH.time():
             page = await index.search(query)
+            page = await in_force(query.reader, page, registry)
         return page if seal is None else await seal.closed(page)
     except CursorExpired:
         raise ProblemError(

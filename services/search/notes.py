@@ -1,14 +1,14 @@
 """One note for one reader: the note with its tags, and what happened to it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from schemas.access import Caller
 from schemas.answers import NoteView, State, Trace, TraceStep
 from schemas.classification import Classification
 from schemas.events import ClassifiedNote, NoteEvent
-from services.runtime.access.rights import audience_for, event_for, narrowed
+from services.runtime.access.rights import audience_for, event_for
 from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
 from services.runtime.registry import ReceiptRow, Registry, aside
@@ -34,10 +34,14 @@ async def note_for(
     """
     event = await index.get(note_id_of(note_id))
     audience = None if event is None else audience_for(caller, event.note)
-    if event is None or audience is None or await kept_from(caller, [event], registry):
+    if event is None or audience is None:
         raise unknown_note()
+    if kept := await kept_from(caller, [event], registry):
+        withdrawal = kept[event.note_id].withdrawal
+        release = event.classification.release
+        raise unknown_note() if withdrawal is None else withdrawn_note(withdrawal, release)
     if event.withdrawn:
-        raise withdrawn_note(event, {"ETag": etag(event)})
+        raise withdrawn_note(event, event.classification.release)
     # Off the event loop: a report may have hundreds of passages and thousands of tags' places.
     return await asyncio.to_thread(event_for, event, audience)
 
@@ -67,8 +71,8 @@ async def trace_for(caller: Caller, note_id: str, index: Index, registry: Regist
     if event is not None:
         audience = min(each for each in audiences if each is not None)
         # A passage that was marked since: what was found may speak of it.
-        narrower = receipt is not None and narrowed(event.note, notes[0], audience)
-        event = None if narrower else event_for(event, audience)
+        kept = await kept_from(caller, [event], registry)
+        event = None if kept else event_for(event, audience)
     return trace(wanted, receipt, await aside(registry.trace, wanted), event)
 
 
@@ -111,8 +115,12 @@ def etag(event: ClassifiedNote, stamp: str = "") -> str:
 
     `stamp`, letters, is added for what is told of other notes beside it.
     """
-    version = f"{event.revision}.{event.correction}.{event.classification.release}"
-    return f'"{version}-{stamp}"' if stamp else f'"{version}"'
+    version = _version(event, event.classification.release)
+    return f'{version[:-1]}-{stamp}"' if stamp else version
+
+
+def _version(event: NoteEvent, release: int) -> str:
+    return f'"{event.revision}.{event.correction}.{release}"'
 
 
 def trace(
@@ -156,13 +164,14 @@ def unknown_note() -> ProblemError:
     )
 
 
-def withdrawn_note(event: NoteEvent, headers: Mapping[str, str] | None = None) -> ProblemError:
-    """The answer for a note that its post took back, to whoever could read it before."""
+def withdrawn_note(event: NoteEvent, release: int | None = None) -> ProblemError:
+    """Return the answer for a note that its post took back, to whoever could read it before; with
+    the ETag by which it is reinstated, where the classifier's release is known."""
     return ProblemError(
         410,
         "Note retirée",
         f"Cette note a été retirée par le poste le {french.moment(event.at)}.",
-        headers=headers,
+        headers=None if release is None else {"ETag": _version(event, release)},
     )
 
 

@@ -97,7 +97,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
 
     async def search(request: Request) -> Response:
         query = await asked(request)
-        page = await found(index, query, seal)
+        page = await found(index, registry, query, seal)
         searched(request, query, page)
         return html(request, "search.html", view=search_view(query, page))
 
@@ -123,7 +123,7 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         return html(request, "revisions.html", view=revisions_page(latest, page))
 
     async def feeds(request: Request) -> Response:
-        page = await found(index, Query(reader=await reader_of(request), size=1))
+        page = await found(index, registry, Query(reader=await reader_of(request), size=1))
         record(request, Action.FOLLOWED, what="list")
         return html(request, "feeds.html", view=feeds_view(page))
 

@@ -1,15 +1,14 @@
 """A note's revisions for one reader, each with what it changed. Served from the registry."""
 
 import asyncio
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence, Set
+from itertools import islice, pairwise
 from uuid import UUID
 
 from schemas.access import Caller
 from schemas.answers import FieldChange, Revision, Revisions
 from schemas.events import Kind, NoteEvent
-from schemas.note import Note
-from services.runtime.access.rights import audience_for, hidden_texts, note_for
+from services.runtime.access.rights import Restriction, audience_for, note_for, restriction_of
 from services.runtime.registry import Registry, RevisionRow, aside
 from services.search.difference import changes
 from services.search.notes import note_id_of, unknown_note, withdrawn_note
@@ -32,27 +31,31 @@ async def revisions_for(
     if audience is None:
         raise unknown_note()
     latest = rows[0].event
-    hidden = hidden_texts(latest.note, audience)
     latest = latest.model_copy(update={"note": note_for(latest.note, audience)})
     if latest.kind is Kind.WITHDRAWN:
         raise withdrawn_note(latest)
+    later: Sequence[Restriction] = ()
     if before is not None:
+        later = await aside(registry.restrictions, wanted, before)
         rows = await aside(registry.history, wanted, before, PAGE + 1)
     # Off the event loop: two long reports take a while to compare.
-    return latest, await asyncio.to_thread(page, caller, wanted, rows, hidden)
+    return latest, await asyncio.to_thread(page, audience, wanted, rows, later)
 
 
 def page(
-    caller: Caller, note_id: UUID, rows: Sequence[RevisionRow], hidden: frozenset[str] = frozenset()
+    audience: int, note_id: UUID, rows: Sequence[RevisionRow], later: Iterable[Restriction] = ()
 ) -> Revisions:
-    """The newest PAGE of these revisions (newest first), each compared with the one before it.
+    """Return the newest PAGE of these revisions (newest first), each compared with the one before.
 
-    `hidden` are the passages of the latest revision that are not for the caller.
+    `later` are the restrictions of the revisions after these. What one revision keeps from the
+    audience, be it lifted again since, no earlier one tells it.
     """
-    compared = [
-        _revision(caller, row, older, hidden) for row, older in pairwise([*rows, None]) if row
-    ]
-    shown = compared[:PAGE]
+    hidden = {each.hides(audience) for each in later}
+    shown = []
+    for row, older in islice(pairwise([*rows, None]), PAGE):
+        assert row is not None
+        hidden.add(_hidden(row, audience))
+        shown.append(_revision(audience, row, older, hidden))
     return Revisions(
         id=note_id,
         revisions=shown,
@@ -60,27 +63,25 @@ def page(
     )
 
 
+def _hidden(row: RevisionRow, audience: int) -> frozenset[str] | None:
+    return restriction_of(row.event.note).hides(audience)
+
+
 def _revision(
-    caller: Caller, row: RevisionRow, older: RevisionRow | None, hidden: frozenset[str]
+    audience: int,
+    row: RevisionRow,
+    older: RevisionRow | None,
+    hidden: Set[frozenset[str] | None],
 ) -> Revision:
+    """The revision and what it changed; `hidden` is what it and those after it hide."""
     event = row.event
-    seen: list[Note | None] = []
-    passages = {hidden}
-    for each in (older, row):
-        if each is not None:
-            note = each.event.note
-            audience = audience_for(caller, note)
-            seen.append(None if audience is None else note_for(note, audience))
-            passages.add(frozenset() if audience is None else hidden_texts(note, audience))
+    seen = hidden if older is None else hidden | {_hidden(older, audience)}
     found: tuple[FieldChange, ...] | None = ()
-    # A passage that is marked in one of them only would be told as what the other one lacks.
-    if None in seen or len(passages) > 1:
+    # A passage that is hidden in one of them only would be told as what another one lacks.
+    if len(seen) > 1 or None in seen:
         found = None
     elif older is not None:
-        before, after = seen
-        assert before is not None
-        assert after is not None
-        found = changes(before, after)
+        found = changes(note_for(older.event.note, audience), note_for(event.note, audience))
     return Revision(
         revision=event.revision,
         kind=event.kind,

@@ -1,22 +1,26 @@
 """Notes that were restricted since they were indexed: what the index has of them is for fewer.
 
-The registry knows a revision's marks from the moment in which it was sent. Who asks for one note is
-answered by them at once. Searches follow when the revision is indexed; where that can never be,
-since it was parked, the note leaves the index until the letter is replayed.
+The registry knows a revision's marks from the moment in which it was sent. Notes asked for by their
+ids, and the hits of every page, are answered by them at once. Counts follow when the revision is
+indexed; where that can never be, since it was parked, the note leaves the index until the letter is
+replayed.
 """
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 from uuid import UUID
 
 from schemas.access import Caller
-from schemas.events import ClassifiedNote, NoteEvent
-from services.runtime.access.rights import audience_for, narrowed, narrows
+from schemas.events import NoteEvent
+from schemas.marks import audience_of
+from schemas.query import Reader
+from services.runtime.access.rights import audience_for
 from services.runtime.errors import Unavailable
-from services.runtime.registry import Registry, aside
-from services.runtime.registry.superseded import NOT_INDEXED
+from services.runtime.registry import Registry, Shown, Superseded, aside
+from services.search.index import Page
 
 logger = logging.getLogger(__name__)
 
@@ -29,41 +33,43 @@ class Forgets(Protocol):
         ...
 
 
-async def kept_from(caller: Caller, events: Iterable[NoteEvent], registry: Registry) -> set[UUID]:
-    """Those of these notes, in these states, of which a later revision keeps something from
-    this caller. While the registry is away: none, as nobody knows of any.
+async def kept_from(
+    caller: Caller, events: Iterable[NoteEvent], registry: Registry
+) -> Mapping[UUID, Superseded]:
+    """Return those of these notes, in these states, that a later revision keeps from this caller.
+
+    While the registry is away: none, as nobody knows of any.
     """
-    states = {event.note_id: event for event in events}
+    shown = {
+        event.note_id: Shown(event.revision, audience)
+        for event in events
+        if (audience := audience_for(caller, event.note)) is not None
+    }
+    return await _restricted(shown, registry)
+
+
+async def in_force(reader: Reader, page: Page, registry: Registry) -> Page:
+    """Return the page without the hits that a later revision keeps from this reader.
+
+    A page may show a state of the index from before it: that of a cursor, or one to which a
+    restriction has not come yet. Its counts are that state's.
+    """
+    audience = audience_of(reader)
+    if audience is None or not page.hits:
+        return page
+    shown = {hit.id: Shown(hit.revision, audience) for hit in page.hits}
+    kept = await _restricted(shown, registry)
+    if not kept:
+        return page
+    return replace(page, hits=[hit for hit in page.hits if hit.id not in kept])
+
+
+async def _restricted(shown: Mapping[UUID, Shown], registry: Registry) -> Mapping[UUID, Superseded]:
     try:
-        later = await aside(
-            registry.later, {note_id: event.revision for note_id, event in states.items()}
-        )
+        return await aside(registry.restricted, shown) if shown else {}
     except Unavailable as error:
         logger.warning("later revisions not looked up: %s", error.reason)
-        return set()
-    return {
-        note_id
-        for note_id, row in later.items()
-        if (audience := audience_for(caller, states[note_id].note)) is not None
-        if narrowed(states[note_id].note, row.event.note, audience)
-    }
-
-
-async def outdated(notes: Collection[ClassifiedNote], registry: Registry) -> set[int]:
-    """The places of those states that are not to be indexed any more: a later revision, which the
-    log has, keeps from somebody what they would show. Raises Unavailable.
-    """
-    held: dict[UUID, int] = {}
-    for note in notes:
-        held[note.note_id] = min(note.revision, held.get(note.note_id, note.revision))
-    later = await aside(registry.later, held)
-    return {
-        at
-        for at, note in enumerate(notes)
-        if (row := later.get(note.note_id)) is not None
-        if row.event.revision > note.revision and row.state in NOT_INDEXED
-        if narrows(note.note, row.event)
-    }
+        return {}
 
 
 async def withhold(

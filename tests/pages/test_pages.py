@@ -1,5 +1,6 @@
 """The pages as people get them: what a desk officer finds, follows, and is told when it fails."""
 
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
 from schemas.note import MarkedSpan
+from services.search.index import CURSOR_MINUTES
 from services.search.pages import CONTENT_SECURITY_POLICY, STATIC
 from services.search.search_page import only_marks
 from tests.builders import UNKNOWN, a_note
@@ -431,7 +433,8 @@ async def test_an_expired_page_of_results_offers_the_search_again(
 ) -> None:
     found = await page(site, "/?q=travail+OU+commission&size=1")
     (following,) = [one["href"] for one in found.all("a") if one.attributes.get("rel") == "next"]
-    monkeypatch.setattr("services.search.index.embedded.CURSOR_MINUTES", -1)
+    later = time.time() + (CURSOR_MINUTES + 1) * 60
+    monkeypatch.setattr("services.search.index.cursor.time.time", lambda: later)
     expired = await page(site, following, 410)
     assert "/?q=travail+OU+commission&size=1" in {one["href"] for one in expired.all("a")}
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from schemas.answers import IngestOutcome, State
 from schemas.events import Kind, NoteEvent, decode, encode
 from schemas.note import note_id
-from services.runtime.access.rights import Sight
+from services.runtime.access.rights import Restriction, Sight
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import (
     Begun,
@@ -30,7 +30,9 @@ from services.runtime.registry import (
     Obstacle,
     Registry,
     RevisionSubmission,
+    Shown,
     Submission,
+    Superseded,
     migrate,
 )
 from services.runtime.registry.database import Database
@@ -623,14 +625,48 @@ class TestLaterRevisions:
         registry.mark_received([begun.key])
         return begun.waiting[-1].event
 
-    def test_a_later_revision_is_told_whatever_became_of_it(self, registry: Registry) -> None:
+    def test_a_state_that_a_later_revision_restricts_is_not_to_be_shown(
+        self, registry: Registry
+    ) -> None:
         note, other = self.indexed(registry), self.indexed(registry, reference="BER-2")
-        assert registry.later({note: 1, other: 1, uuid4(): 1}) == {}
+        shown = {each: Shown(1, 0) for each in (note, other, uuid4())}
+        assert registry.restricted(shown) == {}
+        registry.begin_revision(rectification(body="Autre texte."))
+        assert registry.restricted(shown) == {}, "nothing is kept from anybody"
         registry.begin_revision(rectification(special_france=True))
-        (found,) = registry.later({note: 1, other: 1}).values()
-        assert (found.state, found.event.revision) == (State.PENDING, 2)
-        assert found.event.note.special_france
-        assert registry.later({note: 2}) == {}
+        registry.begin_revision(rectification(body="Ouverte de nouveau."))
+        assert registry.restricted(shown) == {note: Superseded()}, "whatever came after it"
+        assert registry.restricted({note: Shown(1, 2)}) == {}, "who sees Spécial France"
+        assert registry.restricted({note: Shown(4, 0)}) == {}
+
+    def test_a_state_that_was_withdrawn_or_expunged_is_not_to_be_shown(
+        self, registry: Registry
+    ) -> None:
+        note, other = self.indexed(registry), self.indexed(registry, reference="BER-2")
+        sent = withdrawal()
+        registry.begin_revision(sent)
+        registry.expunge(other, "essai", now())
+        found = registry.restricted({note: Shown(1, 3), other: Shown(1, 3)})
+        withdrawn = found[note].withdrawal
+        assert withdrawn is not None
+        assert (withdrawn.at, withdrawn.revision) == (sent.at, 2)
+        assert found[other] == Superseded()
+        registry.begin_revision(rectification())
+        assert registry.restricted({note: Shown(1, 3)}) == {note: Superseded()}, "reinstated"
+
+    def test_a_state_that_the_log_will_restrict_is_outdated(self, registry: Registry) -> None:
+        note = self.indexed(registry)
+        first = registry.revision(note, 1)
+        assert first is not None
+        begun = registry.begin_revision(rectification(special_france=True))
+        assert isinstance(begun, BegunRevision)
+        assert registry.outdated([first]) == set(), "it may be abandoned yet"
+        registry.mark_received([begun.key])
+        self.revised(registry, rectification(body="Ouverte de nouveau."))
+        third = registry.revision(note, 3)
+        assert third is not None
+        assert registry.outdated([third, first, first]) == {1, 2}
+        assert registry.restrictions(note, 2) == [Restriction(2), Restriction(0)]
 
     def test_a_restriction_that_was_parked_is_withheld_until_it_is_indexed(
         self, registry: Registry

@@ -21,7 +21,7 @@ from schemas.classification import (
     ThemeTag,
 )
 from schemas.events import ClassifiedNote, CorrectionTags, Kind, NoteEvent
-from schemas.marks import AUDIENCES, admits, audience_of, rights_of
+from schemas.marks import AUDIENCES, admits, audience_of, needed, rights_of
 from schemas.note import MarkedSpan, Note
 from schemas.query import Reader
 
@@ -102,19 +102,39 @@ def ways_seen(note: Note) -> dict[tuple[int, ...], list[int]]:
     return ways
 
 
-def hidden_texts(note: Note, audience: int) -> frozenset[str]:
-    """What stands in the passages that are not for that audience."""
-    return frozenset(_passages(note, audience))
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What one revision of a note keeps from readers: all of it from those who lack one of `needs`
+    (bits of AUDIENCES), and each of its marked passages, by what that one needs."""
+
+    needs: int
+    passages: tuple[tuple[int, str], ...] = ()
+
+    def hides(self, audience: int) -> frozenset[str] | None:
+        """Return the texts that this revision hides from the audience; None: all of it."""
+        if self.needs & ~audience:
+            return None
+        return frozenset(text for needs, text in self.passages if needs & ~audience)
 
 
-def narrowed(note: Note, later: Note, audience: int) -> bool:
+def restriction_of(note: Note) -> Restriction:
+    """Return what the note, in this revision, keeps from readers."""
+    return Restriction(
+        needed(note.marking, note.special_france),
+        tuple((needed(*rights_of(span.mark)), _text_of(note, span)) for span in note.marked_spans),
+    )
+
+
+def narrowed(note: Note | None, later: Note, audience: int) -> bool:
     """Whether `later`, the note after a rectification, keeps from that audience what it sees now:
-    the note, or a passage that was not marked, or read otherwise, before."""
-    if not admits(audience, note.marking, note.special_france):
+    the note, or a passage that was not marked, or read otherwise, before. None: of a state before
+    that nobody knows, so that any passage counts."""
+    if note is not None and not admits(audience, note.marking, note.special_france):
         return False
     if not admits(audience, later.marking, later.special_france):
         return True
-    return bool(_passages(later, audience) - _passages(note, audience))
+    known: Counter[str] = Counter() if note is None else _passages(note, audience)
+    return bool(_passages(later, audience) - known)
 
 
 def narrows(note: Note, later: NoteEvent) -> bool:
@@ -154,10 +174,11 @@ def event_for(event: ClassifiedNote, audience: int) -> ClassifiedNote:
 
 def _passages(note: Note, audience: int) -> Counter[str]:
     """What stands in the passages that are not for that audience, each text as often."""
-    return Counter(
-        (note.subject if span.field == "subject" else note.body)[span.start : span.end]
-        for span in hidden_spans(note, audience)
-    )
+    return Counter(_text_of(note, span) for span in hidden_spans(note, audience))
+
+
+def _text_of(note: Note, span: MarkedSpan) -> str:
+    return (note.subject if span.field == "subject" else note.body)[span.start : span.end]
 
 
 @dataclass(frozen=True, slots=True)

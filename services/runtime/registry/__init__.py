@@ -32,7 +32,9 @@ from services.runtime.registry.rows import (
     RevisionRow,
     RevisionSubmission,
     Sender,
+    Shown,
     Submission,
+    Superseded,
 )
 from services.runtime.registry.sessions import SessionRow
 from services.runtime.registry.store import Registry
@@ -67,7 +69,9 @@ __all__ = [
     "RevisionSubmission",
     "Sender",
     "SessionRow",
+    "Shown",
     "Submission",
+    "Superseded",
     "aside",
     "caller_with",
 ]

@@ -190,6 +190,20 @@ class RevisionRow:
     event: NoteEvent
 
 
+class Shown(NamedTuple):
+    """A state of a note that somebody is to be shown: its revision, and as which audience."""
+
+    revision: int
+    audience: int
+
+
+class Superseded(NamedTuple):
+    """Why a state is not to be shown any more: `withdrawal` where that is the note's latest
+    revision; None: it was restricted, or expunged."""
+
+    withdrawal: NoteEvent | None = None
+
+
 class CitationRow(NamedTuple):
     """A reference that a note cites (`kind`: cites or replies_to), and the note meant by it."""
 

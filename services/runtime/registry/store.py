@@ -14,7 +14,7 @@ from schemas.access import KeyOrder, KeyView, Person
 from schemas.answers import IngestOutcome, State, TraceStep
 from schemas.events import Kind, NoteEvent, decode, encode
 from schemas.marks import needed
-from services.runtime.access.rights import Sight
+from services.runtime.access.rights import Restriction, Sight
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.registry import citations as citing
 from services.runtime.registry import corrections as correcting
@@ -60,7 +60,9 @@ from services.runtime.registry.rows import (
     RevisionRow,
     RevisionSubmission,
     Sender,
+    Shown,
     Submission,
+    Superseded,
 )
 from services.runtime.registry.sessions import SessionRow
 from services.runtime.registry.tables import (
@@ -538,10 +540,22 @@ class Registry:
         with self._database.reading() as connection:
             return revising.history(connection, note_id, before, limit)
 
-    def later(self, held: Mapping[UUID, int]) -> dict[UUID, RevisionRow]:
-        """The latest revision of those of these notes that have one above the number given."""
+    def restricted(self, shown: Mapping[UUID, Shown]) -> dict[UUID, Superseded]:
+        """Return those of these notes, in these revisions, that are not to be shown any more: see
+        `superseded`."""
         with self._database.reading() as connection:
-            return superseded.later(connection, held)
+            return superseded.restricted(connection, shown)
+
+    def outdated(self, states: Sequence[NoteEvent]) -> set[int]:
+        """Return the places of those states that a later revision keeps from somebody: see
+        `superseded`."""
+        with self._database.reading() as connection:
+            return superseded.outdated(connection, states)
+
+    def restrictions(self, note_id: UUID, first: int = 1) -> list[Restriction]:
+        """Return what the note's revisions from `first` on keep from readers, oldest first."""
+        with self._database.reading() as connection:
+            return superseded.restrictions(connection, note_id, first)
 
     def withheld(self, note_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
         """The notes (of these, or of all) whose restriction was parked, and its number: see

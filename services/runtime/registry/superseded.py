@@ -4,36 +4,120 @@ A revision's marks are known here before the log, classify or the index have it,
 of them can never take it. The functions run within transactions that `Registry` opens.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from schemas.answers import State
-from schemas.events import NoteEvent, decode
-from services.runtime.access.rights import narrows
-from services.runtime.registry.rows import RevisionRow
+from schemas.events import Kind, NoteEvent, decode
+from schemas.note import Note
+from services.runtime.access.rights import Restriction, narrowed, narrows, restriction_of
+from services.runtime.registry import expunging
+from services.runtime.registry.rows import Shown, Superseded
 from services.runtime.registry.tables import dead_letters, notes, revisions
 
 NOT_INDEXED = (State.RECEIVED, State.PARKED)
 """The log has it for good (a pending one may be abandoned), and the index has not."""
 
+ROWS_AT_ONCE = 10
+"""Revisions in memory at a time: each has its whole text."""
 
-def later(connection: sa.Connection, held: Mapping[UUID, int]) -> dict[UUID, RevisionRow]:
-    """The latest revision of those of these notes that have one above the number given."""
+
+def restricted(connection: sa.Connection, shown: Mapping[UUID, Shown]) -> dict[UUID, Superseded]:
+    """Return those of these notes, in these revisions, that are not to be shown any more.
+
+    Any later revision counts, not the latest alone: one that keeps something from the audience, or
+    a withdrawal. So does an expunging.
+    """
+    numbers = connection.execute(
+        sa.select(notes.c.id, notes.c.revision).where(notes.c.id.in_(sorted(shown)))
+    )
+    latest = {row.id: row.revision for row in numbers}
+    found: dict[UUID, Superseded] = {}
+    if gone := shown.keys() - latest:
+        found |= dict.fromkeys(expunging.barred(connection, gone), Superseded())
+    newer = [each for each, number in latest.items() if number > shown[each].revision]
+    for note_id, rows in _from(connection, {each: shown[each].revision for each in newer}):
+        superseded = _superseded(rows, shown[note_id])
+        if superseded is not None:
+            found[note_id] = superseded
+    return found
+
+
+def outdated(connection: sa.Connection, states: Sequence[NoteEvent]) -> set[int]:
+    """Return the places of those states that a later revision, which the log has, keeps from
+    somebody who would see them."""
+    held: dict[UUID, int] = {}
+    for event in states:
+        held[event.note_id] = min(event.revision, held.get(event.note_id, event.revision))
     numbers = connection.execute(
         sa.select(notes.c.id, notes.c.revision).where(notes.c.id.in_(sorted(held)))
     )
-    newer = [(row.id, row.revision) for row in numbers if row.revision > held[row.id]]
-    if not newer:
-        return {}
-    rows = connection.execute(
-        sa.select(revisions).where(sa.tuple_(revisions.c.note_id, revisions.c.revision).in_(newer))
-    )
-    return {
-        row.note_id: RevisionRow(State(row.state), row.received_at, decode(NoteEvent, row.event))
+    newer = {row.id: held[row.id] + 1 for row in numbers if row.revision > held[row.id]}
+    found: set[int] = set()
+    for note_id, rows in _from(connection, newer):
+        places = [at for at, event in enumerate(states) if event.note_id == note_id]
+        for row in rows:
+            if row.state != State.PENDING:
+                later = decode(NoteEvent, row.event)
+                found.update(
+                    at
+                    for at in places
+                    if states[at].revision < later.revision and narrows(states[at].note, later)
+                )
+    return found
+
+
+def restrictions(connection: sa.Connection, note_id: UUID, first: int) -> list[Restriction]:
+    """Return what the note's revisions from that number on keep from readers, oldest first."""
+    return [
+        restriction_of(decode(NoteEvent, row.event).note)
+        for _, rows in _from(connection, {note_id: first})
         for row in rows
-    }
+    ]
+
+
+def _superseded(rows: Iterator[Any], shown: Shown) -> Superseded | None:
+    """What came after the state that is shown, where it is not to be shown any more.
+
+    `rows` are the note's revisions from that one on.
+    """
+    before: Note | None = None
+    kept = withdrawn = False
+    event = None
+    for row in rows:
+        event = decode(NoteEvent, row.event)
+        if row.revision == shown.revision:
+            before = event.note
+            continue
+        withdrawn = event.kind is Kind.WITHDRAWN
+        kept = kept or withdrawn or narrowed(before, event.note, shown.audience)
+    if not kept:
+        return None
+    return Superseded(event if withdrawn else None)
+
+
+def _from(
+    connection: sa.Connection, first: Mapping[UUID, int]
+) -> Iterator[tuple[UUID, Iterator[Any]]]:
+    """The revisions of each of these notes from that number on, oldest first."""
+    if not first:
+        return
+    wanted = [
+        sa.and_(revisions.c.note_id == note_id, revisions.c.revision >= number)
+        for note_id, number in first.items()
+    ]
+    rows = connection.execute(
+        sa.select(revisions.c.note_id, revisions.c.revision, revisions.c.state, revisions.c.event)
+        .where(sa.or_(*wanted))
+        .order_by(revisions.c.note_id, revisions.c.revision),
+        execution_options={"yield_per": ROWS_AT_ONCE},
+    )
+    yield from groupby(rows, key=attrgetter("note_id"))
 
 
 def withheld(connection: sa.Connection, note_ids: Collection[UUID] | None) -> dict[UUID, int]:

@@ -8,7 +8,8 @@ Two adapters, `elastic.ElasticIndex` and `embedded.TantivyIndex`, pass one contr
 - Search sees only what the query's reader may see, in hits, counts and highlights alike. Scores are
   made with the words of all notes: only who may see all of them is given any; others, an order.
 - Facets count with every filter but their own.
-- Pages by date or receipt are stable under writes; a relevance cursor lives at least 10 minutes.
+- Pages by date or receipt are stable under writes. Those by relevance are read in one state of the
+  index, for CURSOR_MINUTES from the first page on: no page prolongs that.
 """
 
 from collections.abc import Mapping, Sequence

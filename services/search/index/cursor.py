@@ -1,6 +1,7 @@
 """Cursors: where the next page begins, as an opaque string that fits one query only."""
 
 import json
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Annotated
@@ -9,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from schemas.note import Frozen
 from schemas.query import Query, Sort
-from services.search.index import CursorInvalid
+from services.search.index import CURSOR_MINUTES, CursorExpired, CursorInvalid
 from services.search.words import Words
 
 _KEY_DIGITS = 16
@@ -22,13 +23,25 @@ class Place(Frozen):
     """The last hit of a page: its sort value, its id, and the snapshot that it was seen in.
 
     `value` is a date or receipt as the engine keeps it, a score, or for a snapshot without ids a
-    number of hits to pass over.
+    number of hits to pass over. `until`, for a snapshot, is when reading in it ends (Unix time):
+    set by the first page, and the same for all that follow.
     """
 
     value: _Whole | _Real
     id: _Id | None = None
     snapshot: Annotated[str, Field(max_length=3_000)] | None = None
+    until: _Whole | None = None
     relaxed: bool = False
+
+    @property
+    def left(self) -> int:
+        """Return for how many more seconds its snapshot may be read; none are left at 0."""
+        return max(0, (self.until or 0) - int(time.time()))
+
+
+def reading_ends() -> int:
+    """Return when a reading of pages by relevance that begins now is to end (Unix time)."""
+    return int(time.time()) + CURSOR_MINUTES * 60
 
 
 class _Cursor(Place):
@@ -44,7 +57,8 @@ def encode(query: Query, place: Place) -> str:
 def decode(query: Query, order: Sort) -> Place | None:
     """Where the query's cursor points, None for a first page.
 
-    Raises CursorInvalid for one that `encode` did not make for this query and order.
+    Raises CursorInvalid for one that `encode` did not make for this query and order, CursorExpired
+    for one whose snapshot may not be read any more.
     """
     if query.cursor is None:
         return None
@@ -60,7 +74,10 @@ def decode(query: Query, order: Sort) -> Place | None:
     keyset = order is not Sort.RELEVANCE
     if (keyset and (not whole or cursor.id is None)) or (not keyset and cursor.snapshot is None):
         raise CursorInvalid("not a cursor of this order")
-    return Place.model_validate(cursor.model_dump(exclude={"query"}))
+    place = Place.model_validate(cursor.model_dump(exclude={"query"}))
+    if place.snapshot is not None and not place.left:
+        raise CursorExpired("the reading that this page belongs to has ended")
+    return place
 
 
 def order_of(query: Query, words: Words) -> Sort:

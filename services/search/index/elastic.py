@@ -29,7 +29,7 @@ from services.search.index import (
     Rejected,
 )
 from services.search.index.analysis import FRENCH, OTHER
-from services.search.index.cursor import Place, decode, encode, order_of
+from services.search.index.cursor import Place, decode, encode, order_of, reading_ends
 from services.search.index.elastic_bulk import (
     TEXTS,
     delete_all,
@@ -55,7 +55,8 @@ are alive for ten minutes, however many readers search."""
 
 _KEEP_ALIVE = f"{CURSOR_MINUTES}m"
 LENT_SECONDS = CURSOR_MINUTES * 60 * 2
-"""How long a point in time is remembered: one that is read page by page lives on with each page."""
+"""How long a point in time is remembered. Elasticsearch keeps it for the longest time that it was
+ever asked for, counted from its last use; that may be at the end of a reading."""
 _BAD_REQUEST = 400
 _HEALTHY = ("green", "yellow")
 
@@ -217,7 +218,7 @@ class ElasticIndex:
         snapshot = None
         if order is Sort.RELEVANCE:
             snapshot = place.snapshot if place else await self._point_in_time()
-            body["pit"] = {"id": snapshot, "keep_alive": _KEEP_ALIVE}
+            body["pit"] = {"id": snapshot, "keep_alive": f"{place.left}s" if place else _KEEP_ALIVE}
         answer = await self._asked(body, place)
         hits = answer["hits"]["hits"]
         scored = sees_every_mark(query.reader)
@@ -228,6 +229,7 @@ class ElasticIndex:
                 value=value,
                 id=note_id,
                 snapshot=answer.get("pit_id") or snapshot,
+                until=None if snapshot is None else place.until if place else reading_ends(),
                 relaxed=relaxed,
             )
         return Page(

@@ -63,7 +63,8 @@ class _View:
     name: str
     searcher: tantivy.Searcher
     taken: float
-    used: float
+    ends: float = 0.0
+    """When the last reading that was begun in it ends."""
 
 
 class TantivyIndex:
@@ -353,7 +354,7 @@ class TantivyIndex:
         place = decode(query, order)
         view = self._view(place.snapshot) if place and place.snapshot else self._view()
         page = Pages(view.searcher, view.name, query, asked, order).page(place)
-        if page.next is not None and order is Sort.RELEVANCE:
+        if place is None and page.next is not None and order is Sort.RELEVANCE:
             self._lend(view)
         return page
 
@@ -379,18 +380,18 @@ class TantivyIndex:
                 return view
             if view is None or fresh or now - view.taken >= VIEW_SECONDS:
                 self._newer_there = False
-                view = self._current = _View(uuid4().hex, index.searcher(), now, now)
+                view = self._current = _View(uuid4().hex, index.searcher(), now)
             return view
 
     def _lend(self, view: _View) -> None:
-        """Keep a state for the cursor that was handed out for it."""
+        """Keep a state for the reading that has begun in it, until that ends: a page read later
+        does not prolong it."""
         with self._viewing:
-            view.used = time.monotonic()
+            view.ends = time.monotonic() + CURSOR_MINUTES * 60
             self._lent[view.name] = view
 
     def _forget_views(self, now: float) -> None:
-        oldest = now - CURSOR_MINUTES * 60
-        for name in [name for name, view in self._lent.items() if view.used < oldest]:
+        for name in [name for name, view in self._lent.items() if view.ends < now]:
             del self._lent[name]
 
     def _open_index(self) -> tantivy.Index:

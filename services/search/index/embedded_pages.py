@@ -15,7 +15,7 @@ from schemas.vocabulary import FRENCH, language_code
 from services.runtime.access.rights import sees_every_mark
 from services.search.index import CursorInvalid, Page
 from services.search.index import embedded_query as ask
-from services.search.index.cursor import Place, encode
+from services.search.index.cursor import Place, encode, reading_ends
 from services.search.index.embedded_schema import TIE, tie_of
 from services.search.index.facets import FACET_FIELDS, MAX_VALUES, counts
 from services.search.index.highlight import Marker
@@ -90,7 +90,8 @@ class Pages:
         result = self.searcher.search(everything, limit=size, offset=passed)
         total = total_of(result)
         more = passed + size < total
-        following = Place(value=passed + size, snapshot=self.view, relaxed=relaxed)
+        until = place.until if place else reading_ends()
+        following = Place(value=passed + size, snapshot=self.view, until=until, relaxed=relaxed)
         scored = sees_every_mark(self.query.reader)
         found = [(address, score if scored else None) for score, address in result.hits]
         return total, found, following if more else None
