@@ -14,6 +14,7 @@ from services.ingest.form import Form
 from services.ingest.formats.apart import extract_apart
 from services.ingest.many import CHUNK_LINES, Manner
 from services.ingest.submit import TooLarge, submit
+from services.runtime.access.rights import EVERYTHING
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.originals import Originals
@@ -23,6 +24,10 @@ from services.runtime.registry import Begun, Key, OriginalRow, Registry, Sender,
 logger = logging.getLogger(__name__)
 
 NOT_KEPT = "le document d'origine n'est pas conservé par ce déploiement"
+NOT_LOOKED_INTO = (
+    "un fichier joint au document n’a pas pu être examiné : le document d’origine n’est remis qu’à "
+    "qui peut lire toutes les mentions"
+)
 PLAIN = "application/octet-stream"
 
 Result = Begun | TooLarge
@@ -100,7 +105,10 @@ async def answer_lines(
 def warnings(reading: Reading, originals: Originals | None) -> tuple[str, ...]:
     """What the sender of a document that is taken should know, in French."""
     own = reading.found.warnings if isinstance(reading.found, Accepted) else ()
-    return own if originals is not None else (*own, NOT_KEPT)
+    if originals is None:
+        return (*own, NOT_KEPT)
+    unseen = reading.document is not None and reading.document.unseen
+    return (*own, NOT_LOOKED_INTO) if unseen else own
 
 
 def _line(
@@ -135,5 +143,7 @@ async def keep_original(
         name=document.name.rpartition("/")[2][-500:] or "document",
         media_type=document.media_type[:200] or PLAIN,
         bytes=len(document.original),
+        needs=EVERYTHING if document.unseen else 0,
+        holds=document.holds,
     )
     await aside(registry.keep_original, key, row)

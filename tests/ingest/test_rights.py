@@ -8,6 +8,7 @@ import pytest
 
 from schemas.access import Role
 from tests.ingest.conftest import BERLIN, Office
+from tests.ingest.formats.making import eml
 from tests.keys import a_key
 
 ROME = BERLIN | {"post": "rome", "reference": "ROM-1"}
@@ -140,3 +141,78 @@ async def test_the_original_is_for_who_may_read_the_whole_note(office: Office) -
         (of(office, "berlin"), 200),
     ):
         assert (await office.client.get(address, headers=key)).status_code == status
+
+
+MAIL = {"post": "berlin", "date": "2026-03-04"}
+
+
+async def send_mail(office: Office, files: dict[str, bytes]) -> tuple[str, list[dict[str, Any]]]:
+    """The address of a mail's note, and the answers to it and to what was attached."""
+    answer = await office.client.post(
+        "/api/v1/notes",
+        files={"file": ("courriel.eml", eml("Le texte du courriel.", files=files))},
+        data={"metadata": json.dumps(MAIL)},
+    )
+    found = [json.loads(line) for line in answer.text.splitlines()]
+    lines = found if "line" in found[0] else [{"status": answer.status_code} | found[0]]
+    assert lines[0]["status"] == 202, lines
+    return f"/api/v1/notes/{lines[0]['id']}", lines
+
+
+async def statuses(office: Office, address: str, **rights: Any) -> int:
+    key = a_key(office.registry, Role.READ, **rights)
+    return (await office.client.get(f"{address}/original", headers=key)).status_code
+
+
+CLEARED: dict[str, Any] = {"clearance": "diffusion_restreinte", "special_france": True}
+
+
+async def test_a_mail_is_as_restricted_as_what_is_attached_to_it(office: Office) -> None:
+    marked = b"DIFFUSION RESTREINTE\n\nLe texte joint."
+    address, (mail, joined) = await send_mail(office, {"a.txt": marked})
+    assert any("diffusion restreinte" in said for said in mail["warnings"])
+    for note in (address, f"/api/v1/notes/{joined['id']}"):
+        assert await statuses(office, note) == 404
+        assert await statuses(office, note, **CLEARED) == 200
+    assert {event.note.marking.value for event in await office.logged()} == {"diffusion_restreinte"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"marking": "diffusion_restreinte"}],
+        [{"marked_spans": [{"field": "body", "start": 0, "end": 5, "mark": "special_france"}]}],
+        [None],
+        # Open again, but without what was in the document.
+        [{"marking": "diffusion_restreinte"}, {"body": "Autre texte."}],
+    ],
+)
+async def test_a_mail_follows_the_restrictions_of_what_was_attached_to_it(
+    office: Office, changes: list[dict[str, Any] | None]
+) -> None:
+    address, (_, joined) = await send_mail(office, {"BER-9.txt": b"Objet\n\nLe texte joint."})
+    assert await statuses(office, address) == 200
+    inner = f"/api/v1/notes/{joined['id']}"
+    whole = {"subject": "Objet", "body": "Le texte joint.", "reference": "BER-9", **MAIL}
+    for change in changes:
+        if change is None:
+            answer = await office.client.delete(inner, headers=IF_ANY)
+        else:
+            answer = await office.client.put(inner, json=whole | change, headers=IF_ANY)
+        assert answer.status_code == 202, answer.text
+    assert await statuses(office, address) == 404
+    assert await statuses(office, address, **CLEARED) == (404 if changes == [None] else 200)
+    own = of(office, "berlin")
+    assert (await office.client.get(f"{address}/original", headers=own)).status_code == 200
+
+
+async def test_an_original_that_nobody_could_look_into_is_for_who_may_see_every_mark(
+    office: Office,
+) -> None:
+    address, (mail, *_) = await send_mail(office, {"ancien.doc": b"\xd0\xcf\x11\xe0" + bytes(99)})
+    assert any("n’a pas pu être examiné" in said for said in mail["warnings"])
+    assert await statuses(office, address) == 404
+    assert await statuses(office, address, clearance="diffusion_restreinte") == 404
+    assert await statuses(office, address, **CLEARED) == 200
+    (event,) = await office.logged()
+    assert event.note.marking.value == "non_protege"

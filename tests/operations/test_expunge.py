@@ -29,6 +29,7 @@ from services.runtime.registry import DeadLetterRow, Key, LetterFilter, Original
 from services.runtime.registry.expunging import OF_A_NOTE
 from services.runtime.registry.tables import (
     expunged,
+    held_originals,
     journal,
     keys,
     metadata,
@@ -78,7 +79,8 @@ def test_no_table_with_rows_of_a_note_is_left_out() -> None:
     of_a_note = {table.name for table in metadata.tables.values() if "note_id" in table.c}
     assert {table.name for table in OF_A_NOTE} == of_a_note - {expunged.name}
     of_callers = {keys.name, sessions.name, tickets.name}
-    assert set(metadata.tables) == of_a_note | of_callers | {notes.name, journal.name}
+    others = {notes.name, journal.name, held_originals.name}
+    assert set(metadata.tables) == of_a_note | of_callers | others
 
 
 async def test_words_of_removed_and_replaced_notes_leave_the_files_and_all_else_stays(
@@ -275,6 +277,21 @@ def registry(
         stack.callback(registry.close)
         registry.migrate()
         yield registry
+
+
+def test_a_mail_in_which_the_note_lies_goes_with_it(registry: Registry) -> None:
+    mine, mail = submission(), submission(reference="BER-2026-9")
+    registry.begin([mine, mail])
+    inner = OriginalRow(sha256="a" * 64, name="note.docx", media_type="x", bytes=9)
+    outer = OriginalRow("b" * 64, "mail.eml", "message/rfc822", 90, holds=("a" * 64,))
+    registry.keep_original(Key(mail.event.note_id, 1), outer)
+    registry.keep_original(Key(mine.event.note_id, 1), inner)
+    assert registry.own_originals(mine.event.note_id) == ["a" * 64, "b" * 64]
+    assert registry.own_originals(mail.event.note_id) == ["b" * 64]
+    registry.expunge(mine.event.note_id, REASON, datetime.now(UTC))
+    assert registry.original(mail.event.note_id) is None
+    assert registry.newest(mail.event.note_id) is not None, "the mail's own note stays"
+    assert registry.held_notes("b" * 64) == []
 
 
 def test_the_registry_keeps_nothing_of_the_note_but_the_journal(registry: Registry) -> None:

@@ -181,6 +181,8 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
                 int(said["status"]),
                 str(said["detail"]),
                 classified=said["classified"] is True,
+                marks=_marks(said["marks"]),
+                unseen=said["unseen"] is not False,
             )
         return Document(
             name=str(said["name"]),
@@ -190,13 +192,15 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             subject=str(said["subject"]),
             body=str(said["body"]),
             attachments=tuple(map(str, said["attachments"])),
-            marks=Marks(
-                Marking(said["marks"]["marking"]),
-                special_france=said["marks"]["special_france"] is True,
-            ),
+            marks=_marks(said["marks"]),
+            unseen=said["unseen"] is not False,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None
+
+
+def _marks(said: dict[str, Any]) -> Marks:
+    return Marks(Marking(said["marking"]), special_france=said["special_france"] is not False)
 
 
 __all__ = ["extract_apart"]

@@ -7,6 +7,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 from lxml import etree
@@ -14,7 +15,7 @@ from lxml import etree
 from schemas.marks import LONGEST
 from schemas.note import MAX_BODY
 from services.ingest.formats import archive
-from services.ingest.formats.model import Refused
+from services.ingest.formats.model import Held, Refused
 from services.ingest.formats.xml import Element, local, parsed
 
 MOST_CHARACTERS = 2 * MAX_BODY
@@ -37,6 +38,10 @@ _SAYING = frozenset(
 )
 """Attributes in which a document speaks to its reader: a watermark's words, a picture's text."""
 _LABEL = "Mention : "
+_FILES = re.compile(r"(?i)(?:^|/)(?:embeddings/|afchunk[^/]*\.(?!xml$))")
+"""Of a DOCX: what is embedded, and what is to be imported (`w:altChunk`)."""
+_OBJECT = re.compile(r"Object \d+")
+"""Of an ODT: an object of another program; one of its own is a folder of XML."""
 _BEFORE_XML = codecs.BOM_UTF8 + b" \t\r\n"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -106,9 +111,34 @@ def of_parts(
             continue
         with suppress(Refused):  # what cannot be unpacked nobody reads
             data = archive.read(packed, entry)
-            if data.lstrip(_BEFORE_XML)[:1] == b"<" or data.startswith(_UTF_16):
+            if is_xml(data):
                 are_properties = entry.filename.startswith(properties_in)
                 yield from of_part(data, what, are_properties=are_properties)
+
+
+def files_in(packed: ZipFile) -> Iterator[Held]:
+    """The files in an office document that are documents by themselves: workbooks of charts,
+    embedded and imported texts, objects of other programs."""
+    for entry in packed.infolist():
+        if _FILES.search(entry.filename) or _OBJECT.fullmatch(entry.filename):
+            with suppress(Refused):
+                yield Held(PurePosixPath(entry.filename).name, archive.read(packed, entry))
+
+
+def of_package(packed: ZipFile) -> Iterator[str]:
+    """What the parts of any office file say that are XML: each cell, run or property a line."""
+    for entry in packed.infolist():
+        with suppress(Refused):
+            data = archive.read(packed, entry)
+            if is_xml(data):
+                root = parsed(data, "Office")
+                yield from (each.text for each in root.iter("*") if each.text)
+                yield from paragraphs(root)
+
+
+def is_xml(data: bytes) -> bool:
+    """Whether a part of an office file looks like XML."""
+    return data.lstrip(_BEFORE_XML)[:1] == b"<" or data.startswith(_UTF_16)
 
 
 def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:

@@ -44,6 +44,7 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "body": found.body,
         "attachments": found.attachments,
         "marks": asdict(found.marks),
+        "unseen": found.unseen,
         "same": same,
     }
     return frame(said, b"" if same else found.original)

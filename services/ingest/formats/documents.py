@@ -2,12 +2,15 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TypeGuard
 
-from schemas.marks import NONE, Marks
+from schemas.marks import CLASSIFIED, NONE, Marks
 from schemas.note import MAX_BODY, MAX_SUBJECT
-from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf, plain
+from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf, plain, within
 from services.ingest.formats.model import (
     MAX_FILE_BYTES,
     MAX_UNPACKED_BYTES,
@@ -31,6 +34,8 @@ LONG_SUBJECT = 300
 """Characters up to which a document's first line can be its subject; of a longer one, as many."""
 LONG_NAME = 200
 """Characters of a file's name, and of each folder's, that are kept."""
+NOT_OURS = 415
+"""The status of a file in a format that is not read."""
 _NO_TEXT = "Le document ne contient pas de texte."
 _UNWANTED_IN_NAMES = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -43,13 +48,15 @@ _LEFT_BY_SYSTEMS = re.compile(
 @dataclass(frozen=True, slots=True)
 class Part:
     """One document still to be read; `content`: of a mail, which was read to find its parts;
-    `seen`: the marks of what it lies in, and of a mail its own."""
+    `seen`: the marks of what it lies in, and of a mail its own; `depth`: how many documents it lies
+    in that are no mail or archive."""
 
     name: str
     kind: str
     data: bytes
     content: Content | None = None
     seen: Marks = NONE
+    depth: int = 0
 
 
 @dataclass
@@ -104,15 +111,50 @@ def read(part: Part | Unreadable) -> Document | Unreadable:
 
 
 def complete(found: list[Document | Unreadable]) -> list[Document | Unreadable]:
-    """The documents of a file, a mail with a classified one in it refused itself: its bytes, which
-    are kept as an original, hold that one's."""
-    classified = [each.name for each in found if isinstance(each, Unreadable) and each.classified]
+    """Return the documents of a file, each mail under the marks of all that lies in it too.
+
+    Its bytes, which are kept as an original, hold what was attached. A mail with a classified
+    document in it is refused itself.
+    """
+    inside: dict[str, list[Document | Unreadable]] = defaultdict(list)
+    for each in found:
+        for place in _places_of(each):
+            inside[place].append(each)
     return [
-        Unreadable(each.name, refusal().status, refusal().detail, classified=True)
-        if isinstance(each, Document) and any(n.startswith(f"{each.name}/") for n in classified)
+        _holding(each, inside[each.name])
+        if isinstance(each, Document) and each.name in inside
         else each
         for each in found
     ]
+
+
+def _places_of(each: Document | Unreadable) -> Iterator[str]:
+    """The names of what a document may lie in; of one that was not read, also its own: the rest of
+    a mail, say, whose reading was cut short."""
+    if isinstance(each, Unreadable):
+        yield each.name
+    at = each.name.rfind("/")
+    while at > 0:
+        yield each.name[:at]
+        at = each.name.rfind("/", 0, at)
+
+
+def _holding(document: Document, inside: Sequence[Document | Unreadable]) -> Document | Unreadable:
+    held = document.marks
+    for each in inside:
+        if isinstance(each, Unreadable) and each.classified:
+            return _classified(document.name)
+        held |= each.marks | of_name(each.name)
+    return replace(
+        document,
+        marks=held,
+        unseen=document.unseen or any(each.unseen for each in inside),
+        holds=tuple(sha256(each.original).hexdigest() for each in inside if _is_read(each)),
+    )
+
+
+def _is_read(each: Document | Unreadable) -> TypeGuard[Document]:
+    return isinstance(each, Document)
 
 
 def harmless(name: str) -> str:
@@ -130,53 +172,67 @@ def _unforeseen(name: str, error: Exception) -> Unreadable:
 
 
 def _unpacked(
-    data: bytes, name: str, media_type: str | None, within: tuple[str, ...], budget: _Budget
+    data: bytes, name: str, media_type: str | None, inside: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
-    """The documents in a file that lies in files of the kinds `within`."""
+    """The documents in a file that lies in files of the kinds `inside`."""
     try:
         check(of_name(name))
         kind = kinds.kind_of(data, name, media_type)
-        _check_depth(kind, within)
+        _check_depth(kind, inside)
         if kind == kinds.ZIP:
-            yield from _archived(data, name, (*within, kind), budget)
+            yield from _archived(data, name, (*inside, kind), budget)
         elif kind == kinds.EML:
-            yield from _mailed(data, name, (*within, kind), budget)
+            yield from _mailed(data, name, (*inside, kind), budget)
         else:
             yield Part(name, kind, data)
     except Refused as refused:
-        yield refused.of(name)
+        yield _looked_through(refused.of(name), data)
     except Exception as error:
         yield _unforeseen(name, error)
 
 
-def _check_depth(kind: str, within: tuple[str, ...]) -> None:
-    if kind == kinds.ZIP and kinds.ZIP in within:
+def _looked_through(refused: Unreadable, data: bytes) -> Unreadable:
+    """What is not read, with the marks that are seen in it all the same."""
+    seen = within.look(refused.name, data) if refused.status == NOT_OURS else None
+    if seen is not None and seen.classified:
+        return _classified(refused.name)
+    if seen is None:
+        return replace(refused, unseen=not kinds.is_empty(data))
+    return replace(refused, marks=seen, unseen=False)
+
+
+def _classified(name: str) -> Unreadable:
+    return Unreadable(name, refusal().status, refusal().detail, classified=True)
+
+
+def _check_depth(kind: str, inside: tuple[str, ...]) -> None:
+    if kind == kinds.ZIP and kinds.ZIP in inside:
         raise Refused(422, "Une archive dans une archive n'est pas lue : l'en sortir.")
-    if kind == kinds.EML and len(within) >= DEEPEST:
+    if kind == kinds.EML and len(inside) >= DEEPEST:
         raise Refused(422, "Ce courriel est trop imbriqué : l'envoyer seul.")
 
 
 def _archived(
-    data: bytes, name: str, within: tuple[str, ...], budget: _Budget
+    data: bytes, name: str, inside: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
     with archive.opened(data) as packed:
         on_all = check(_beside(packed.comment))
         for entry in packed.infolist():
             if entry.is_dir() or _LEFT_BY_SYSTEMS.search(entry.filename):
                 continue
-            inside = f"{name}/{harmless(entry.filename)}"
+            entry_name = f"{name}/{harmless(entry.filename)}"
             try:
                 seen = on_all | check(_beside(entry.comment))
                 budget.take(entry.file_size)
                 unpacked = archive.read(packed, entry)
             except Refused as refused:
-                yield refused.of(inside)
+                yield refused.of(entry_name)
                 continue
-            yield from _marked(_unpacked(unpacked, inside, None, within, budget), seen)
+            yield from _marked(_unpacked(unpacked, entry_name, None, inside, budget), seen)
 
 
 def _mailed(
-    data: bytes, name: str, within: tuple[str, ...], budget: _Budget
+    data: bytes, name: str, inside: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
     found = mail.read(data)
     seen = marks.found(Text(found.beside, head=True), Text(found.lines))
@@ -188,32 +244,37 @@ def _mailed(
     elif not found.attachments:
         raise Refused(422, "Le courriel ne contient ni texte ni pièce jointe lisible.")
     for attachment in found.attachments:
-        inside = f"{name}/{harmless(attachment.name)}"
+        attached = f"{name}/{harmless(attachment.name)}"
         try:
             budget.take(len(attachment.data))
         except Refused as refused:
-            yield refused.of(inside)
+            yield refused.of(attached)
             continue
-        unpacked = _unpacked(attachment.data, inside, attachment.media_type, within, budget)
+        unpacked = _unpacked(attachment.data, attached, attachment.media_type, inside, budget)
         yield from _marked(unpacked, seen)
 
 
 def _marked(found: Iterator[Part | Unreadable], seen: Marks) -> Iterator[Part | Unreadable]:
     """These documents, under the marks of what holds them too."""
     for part in found:
-        yield part if isinstance(part, Unreadable) else replace(part, seen=part.seen | seen)
+        if isinstance(part, Unreadable):
+            yield replace(part, marks=part.marks | seen)
+        else:
+            yield replace(part, seen=part.seen | seen)
 
 
 def _document(part: Part) -> Document:
     if part.kind in (kinds.TEXT, kinds.MARKDOWN):
         fields, subject, body = _of_text(part.data)
         attachments: tuple[str, ...] = ()
+        held: Marks | None = NONE
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
         fields, subject, body = _of_content(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
+        held = _marks_held(content, part)
     if len(body) > MAX_BODY:
         raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
     return Document(
@@ -224,8 +285,21 @@ def _document(part: Part) -> Document:
         subject=subject,
         body=body,
         attachments=attachments,
-        marks=seen | part.seen | of_name(part.name),
+        marks=seen | part.seen | of_name(part.name) | (held or NONE),
+        unseen=held is None,
     )
+
+
+def _marks_held(content: Content, part: Part) -> Marks | None:
+    """The marks of the files in a document; None where one of them could not be looked into.
+
+    Raises Refused where one is classified.
+    """
+    found: Marks | None = NONE if len(content.held) <= within.MOST_READ else None
+    for file in content.held[: within.MOST_READ]:
+        seen = _marks_of(f"{part.name}/{harmless(file.name)}", file.data, part.depth + 1)
+        found = None if found is None or seen is None else found | seen
+    return found
 
 
 def _marks_in(content: Content) -> Marks:
@@ -238,6 +312,21 @@ def _marks_in(content: Content) -> Marks:
     for name in content.attachments:
         found |= of_name(name)
     return found
+
+
+def _marks_of(name: str, data: bytes, depth: int) -> Marks | None:
+    if depth > within.DEEPEST:
+        return None
+    parts = _unpacked(data, name, None, (), _Budget())
+    read_too = [
+        read(each if isinstance(each, Unreadable) else replace(each, depth=depth)) for each in parts
+    ]
+    found = NONE
+    for each in read_too:
+        found |= check(
+            CLASSIFIED if isinstance(each, Unreadable) and each.classified else each.marks
+        )
+    return None if any(each.unseen for each in read_too) else found
 
 
 def _beside(comment: bytes) -> Marks:

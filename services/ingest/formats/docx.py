@@ -71,6 +71,7 @@ def read(data: bytes) -> Content:
         embedded = [PurePosixPath(name) for name in names if name.startswith(_EMBEDDED)]
         own = chain(_left_out(root), beside.attributes(root), (name.stem for name in embedded))
         outside = beside.joined(chain(own, parts))
+        held = tuple(beside.files_in(packed))
     reading = _Reading(notes)
     found = [block for body in children(root, "body") for block in _blocks(body, reading)]
     for number, cited in enumerate(reading.cited, start=1):
@@ -81,6 +82,7 @@ def read(data: bytes) -> Content:
         title=reading.title,
         attachments=tuple(name.name for name in embedded[:MOST_NAMES]),
         beside=outside,
+        held=held,
     )
 
 

@@ -57,12 +57,14 @@ _KNOWN = ", ".join(ENDINGS)
 _MACROS = Refused(
     415, "Un document avec des macros n'est pas accepté : l'enregistrer sans macros (.docx, .odt)."
 )
+_PICTURES = (
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*"),
+    *(b"\xd7\xcd\xc6\x9a", b"\x01\0\0\0\x6c\0\0\0"),  # Windows metafiles, old and enhanced
+)
 _OTHERS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ancien format de Microsoft Office"),
     (b"{\\rtf", "format RTF"),
-    (b"\x89PNG", "image"),
-    (b"\xff\xd8\xff", "image"),
-    (b"GIF8", "image"),
+    *((signature, "image") for signature in _PICTURES),
     (b"Rar!", "archive RAR"),
     (b"7z\xbc\xaf", "archive 7z"),
     (b"\x1f\x8b", "archive gzip"),
@@ -84,7 +86,7 @@ _MAIL_LINES = 4
 
 def kind_of(data: bytes, name: str, media_type: str | None = None) -> str:
     """The format of a file. Raises Refused where it is none of ours, or damaged beyond knowing."""
-    if not data.strip(b"\0 \t\r\n"):
+    if is_empty(data):
         raise Refused(422, "Le fichier est vide.")
     ending = PurePosixPath(name).suffix.lower()
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
@@ -104,6 +106,17 @@ def kind_of(data: bytes, name: str, media_type: str | None = None) -> str:
     if kind in (None, TEXT):
         kind = _of_text(data)
     return kind
+
+
+def is_empty(data: bytes) -> bool:
+    """Whether a file says nothing."""
+    return not data.strip(b"\0 \t\r\n")
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether these are the bytes of a picture, in one of the formats that documents hold."""
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    return data.startswith(_PICTURES) or data[4:12] in (b"ftypheic", b"ftypavif") or webp
 
 
 def known(name: str, media_type: str) -> bool:

@@ -11,7 +11,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from services.ingest.formats import beside, html, kinds
-from services.ingest.formats.model import MOST_NAMES, Content, Refused, damaged
+from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
 MOST_PARTS = 500
@@ -53,6 +53,7 @@ def read(data: bytes) -> Mail:
     texts: list[Message] = []
     read_too: list[Attachment] = []
     names: list[str] = []
+    held: list[Held] = []
     for number, part in enumerate(parts):
         media_type = part.get_content_type()
         name = _name(part)
@@ -65,10 +66,12 @@ def read(data: bytes) -> Mail:
         elif (name or attached) and kinds.known(name, media_type):
             shown = name or f"piece-{number}"
             read_too.append(Attachment(shown, media_type, _bytes(part)))
-        elif name and not _is_picture_in_text(part):
-            names.append(name[:200])
+        else:
+            held.append(Held(name, _bytes(part)))
+            if name and not _is_picture_in_text(part):
+                names.append(name[:200])
     return Mail(
-        _content(message, texts, tuple(names[:MOST_NAMES])),
+        _content(message, texts, tuple(names[:MOST_NAMES]), tuple(held)),
         tuple(read_too),
         lines=beside.joined(_other_forms(every, {id(part) for part in texts})),
         beside=beside.joined((*_headers(every), *(name.rpartition(".")[0] for name in names))),
@@ -91,7 +94,10 @@ def _other_forms(parts: Sequence[Message], read: set[int]) -> Iterator[str]:
 
 
 def _content(
-    message: Message, texts: Sequence[Message], attachments: tuple[str, ...]
+    message: Message,
+    texts: Sequence[Message],
+    attachments: tuple[str, ...],
+    held: tuple[Held, ...],
 ) -> Content | None:
     # Several where the writer put a picture or a file between two paragraphs.
     text = "\n\n".join(filter(None, map(_text, texts)))
@@ -101,7 +107,7 @@ def _content(
     if day := _day(message):
         fields["date"] = day
     subject = _FORWARDED.sub("", one_line(_header(message, "Subject")))
-    return Content(text=text, title=subject, fields=fields, attachments=attachments)
+    return Content(text=text, title=subject, fields=fields, attachments=attachments, held=held)
 
 
 def _parts(message: Message, *, every: bool = False) -> Iterator[Message]:

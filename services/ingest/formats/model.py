@@ -27,7 +27,9 @@ class Document:
     reference, post (code), genre (code), cites (joined by `;`); only what is there. `subject`: the
     best guess: the header's, else the title, else the first line. `body`: readable text, paragraphs
     parted by blank lines, never empty. `attachments`: names of what was attached and not read.
-    `marks`: the marks of protection in all of the document; it is no classified one.
+    `marks`: the marks of protection in all of the document and in all that lies in it; it is no
+    classified one. `unseen`: something lies in it that nobody could look into. `holds`: the SHA-256
+    of each document that lies in it and is one of its file's documents too.
     """
 
     name: str
@@ -38,19 +40,32 @@ class Document:
     body: str
     attachments: tuple[str, ...] = ()
     marks: Marks = NONE
+    unseen: bool = False
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """One document that could not be read. `status`: 413, 415 or 422; `detail`: what to do.
 
-    `classified`: it may not be read here; then its name is for nobody either.
+    `classified`: it may not be read here; then its name is for nobody either. `marks` are those
+    that are known of it all the same; `unseen`: there may be others.
     """
 
     name: str
     status: int
     detail: str
     classified: bool = False
+    marks: Marks = NONE
+    unseen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file that lies in a document."""
+
+    name: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,8 @@ class Content:
     one.
 
     For the marks of protection alone: `lines`, the text as it lies on the pages, where `text` was
-    put together from these; `beside`, what the document says outside its text.
+    put together from these; `beside`, what the document says outside its text; `held`, the files
+    that lie in it.
     """
 
     text: str
@@ -68,6 +84,7 @@ class Content:
     attachments: tuple[str, ...] = ()
     lines: str = ""
     beside: str = ""
+    held: tuple[Held, ...] = field(default=(), repr=False)
 
 
 class Refused(Exception):

@@ -57,6 +57,7 @@ def read(data: bytes) -> Content:
         root = parsed(archive.read(packed, "content.xml"), _WHAT)
         parts = beside.of_parts(packed, _WHAT, without=_NO_WORDS, properties_in=("meta.xml",))
         outside = beside.joined(chain(_left_out(root), beside.attributes(root), parts))
+        held = tuple(beside.files_in(packed))
     reading = _Reading()
     found = [
         block
@@ -67,7 +68,7 @@ def read(data: bytes) -> Content:
     for number, note in enumerate(reading.notes, start=1):
         inside = [b.text for body in children(note, "note-body") for b in _blocks(body, _Reading())]
         found.append(Block(f"[{number}] {' '.join(inside)}"))
-    return Content(text=blocks.joined(found), title=reading.title, beside=outside)
+    return Content(text=blocks.joined(found), title=reading.title, beside=outside, held=held)
 
 
 def _left_out(root: Element) -> Iterator[str]:

@@ -20,7 +20,7 @@ import pypdfium2.raw as pdfium
 from schemas.note import MAX_BODY
 from services.ingest.formats import beside, blocks
 from services.ingest.formats.blocks import SEPARATOR, Block
-from services.ingest.formats.model import Content, Refused, damaged
+from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 
 MOST_PAGES = 3_000
 """Beyond that it is no report; an honest one of 1,000 pages is read whole."""
@@ -109,7 +109,7 @@ def read(data: bytes) -> Content:
             raise Refused(413, f"Le PDF a plus de {MOST_PAGES} pages : le partager.")
         try:
             pages = list(_pages(document))
-            attachments = _attachments(document)
+            held = _attachments(document)
             outside = beside.joined(chain(_round_the_text(pages), _outside(document, data)))
         except pypdfium2.PdfiumError as error:
             raise damaged("PDF") from error
@@ -122,7 +122,8 @@ def read(data: bytes) -> Content:
         )
     text = blocks.joined(_paragraphs(_without_margins(pages)))
     lines = "\n".join(line.text for page in pages for line in page.lines)
-    return Content(text=text, attachments=attachments, lines=lines, beside=outside)
+    names = tuple(file.name for file in held)
+    return Content(text=text, attachments=names, lines=lines, beside=outside, held=held)
 
 
 def _round_the_text(pages: Sequence[_Page]) -> Iterator[str]:
@@ -198,9 +199,17 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[_Page]:
             raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
 
 
-def _attachments(document: pypdfium2.PdfDocument) -> tuple[str, ...]:
-    count = min(document.count_attachments(), 200)
-    return tuple(document.get_attachment(number).get_name() for number in range(count))
+def _attachments(document: pypdfium2.PdfDocument) -> tuple[Held, ...]:
+    count = min(document.count_attachments(), MOST_NAMES)
+    files = (document.get_attachment(number) for number in range(count))
+    return tuple(Held(file.get_name(), _bytes_of(file)) for file in files)
+
+
+def _bytes_of(file: pypdfium2.PdfAttachment) -> bytes:
+    try:
+        return bytes(file.get_data())
+    except pypdfium2.PdfiumError:  # there is none, or it is damaged
+        return b""
 
 
 def _lines(page: object) -> Iterator[_Line]:

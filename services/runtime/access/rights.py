@@ -51,12 +51,17 @@ def audience_for(caller: Caller, note: Note) -> int | None:
 
     The post that sent a note sees it as it was sent.
     """
-    if caller.submits_for(note.post):
-        return EVERYTHING
-    audience = audience_of(caller.reader)
-    if audience is None or not caller.may(Role.READ):
+    audience = audience_at(caller, note.post)
+    if audience is None:
         return None
     return audience if admits(audience, note.marking, note.special_france) else None
+
+
+def audience_at(caller: Caller, post: str) -> int | None:
+    """Return the audience that the caller belongs to for the notes of that post; None for none."""
+    if caller.submits_for(post):
+        return EVERYTHING
+    return audience_of(caller.reader) if caller.may(Role.READ) else None
 
 
 def sight_of(caller: Caller) -> Sight:

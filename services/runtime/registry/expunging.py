@@ -14,6 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.runtime.registry import originals as original_rows
 from services.runtime.registry.letters import about, key_of, received_at
 from services.runtime.registry.rows import DeadLetterRow, ExpungedRow
 from services.runtime.registry.tables import (
@@ -50,6 +51,7 @@ def begin(connection: sa.Connection, note_id: UUID, reason: str, at: datetime) -
             (corrections, corrections.c.note_id == note_id),
         )
     ]
+    original_rows.forget(connection, original_rows.own(connection, note_id))
     for table in OF_A_NOTE:
         of_it = _letters_of(note_id) if table is dead_letters else table.c.note_id == note_id
         connection.execute(sa.delete(table).where(of_it))
@@ -128,23 +130,6 @@ def received_when(connection: sa.Connection, note_ids: Collection[UUID]) -> Mapp
         )
     )
     return {row.note_id: row.received_at for row in rows}
-
-
-def own_originals(connection: sa.Connection, note_id: UUID) -> list[str]:
-    """The addresses of the original documents that belong to no other note."""
-    other = originals.alias()
-    return list(
-        connection.scalars(
-            sa.select(originals.c.sha256)
-            .distinct()
-            .where(
-                originals.c.note_id == note_id,
-                ~sa.exists().where(
-                    other.c.sha256 == originals.c.sha256, other.c.note_id != note_id
-                ),
-            )
-        )
-    )
 
 
 def _letters_of(note_id: UUID) -> sa.ColumnElement[bool]:

@@ -1,14 +1,19 @@
-"""Which original document a revision was read from. The bytes lie in `services.runtime.originals`.
+"""Which original document a revision was read from, and which documents lie in it. The bytes lie in
+`services.runtime.originals`.
 
 Read and written within the transactions of `store`.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from services.runtime.registry.rows import Key, OriginalRow
-from services.runtime.registry.tables import notes, originals, revisions
+from schemas.events import Kind
+from services.runtime.registry import superseded
+from services.runtime.registry.rows import HeldNote, Key, OriginalRow
+from services.runtime.registry.tables import held_originals, notes, originals, revisions
 
 
 def keep(connection: sa.Connection, key: Key, original: OriginalRow) -> None:
@@ -19,6 +24,7 @@ def keep(connection: sa.Connection, key: Key, original: OriginalRow) -> None:
     # Two who send the same document at once wait for each other here.
     if connection.scalar(known.with_for_update()) is None:
         return
+    _keep_held(connection, original)
     kept = sa.exists().where(
         originals.c.note_id == key.note_id, originals.c.revision == key.revision
     )
@@ -32,6 +38,7 @@ def keep(connection: sa.Connection, key: Key, original: OriginalRow) -> None:
             name=original.name,
             media_type=original.media_type,
             bytes=original.bytes,
+            needs=original.needs,
         )
     )
 
@@ -39,7 +46,13 @@ def keep(connection: sa.Connection, key: Key, original: OriginalRow) -> None:
 def latest(connection: sa.Connection, note_id: UUID) -> OriginalRow | None:
     """The original of that note's latest revision; None where that was not read from one."""
     row = connection.execute(
-        sa.select(originals.c.sha256, originals.c.name, originals.c.media_type, originals.c.bytes)
+        sa.select(
+            originals.c.sha256,
+            originals.c.name,
+            originals.c.media_type,
+            originals.c.bytes,
+            originals.c.needs,
+        )
         .join_from(
             notes,
             originals,
@@ -48,3 +61,78 @@ def latest(connection: sa.Connection, note_id: UUID) -> OriginalRow | None:
         .where(notes.c.id == note_id)
     ).first()
     return None if row is None else OriginalRow(*row)
+
+
+def held_notes(connection: sa.Connection, address: str) -> list[HeldNote]:
+    """Return the notes whose documents lie in the document at that address, each with what it has
+    kept from readers since it was read from that document."""
+    rows = connection.execute(
+        sa.select(
+            originals.c.note_id,
+            sa.func.min(originals.c.revision).label("first"),
+            notes.c.post,
+            revisions.c.kind,
+        )
+        .join_from(held_originals, originals, originals.c.sha256 == held_originals.c.held)
+        .join(notes, notes.c.id == originals.c.note_id)
+        .join(
+            revisions,
+            sa.and_(revisions.c.note_id == notes.c.id, revisions.c.revision == notes.c.revision),
+        )
+        .where(held_originals.c.holder == address)
+        .group_by(originals.c.note_id, notes.c.post, revisions.c.kind)
+    ).all()
+    return [
+        HeldNote(
+            post=row.post,
+            withdrawn=row.kind == Kind.WITHDRAWN,
+            restrictions=tuple(superseded.restrictions(connection, row.note_id, row.first)),
+        )
+        for row in rows
+    ]
+
+
+def own(connection: sa.Connection, note_id: UUID) -> list[str]:
+    """Return the addresses of the documents that hold this note and no other: its originals, and
+    those in which one of them lies."""
+    other = originals.alias()
+    its_own = set(
+        connection.scalars(
+            sa.select(originals.c.sha256).where(
+                originals.c.note_id == note_id,
+                ~sa.exists().where(
+                    other.c.sha256 == originals.c.sha256, other.c.note_id != note_id
+                ),
+            )
+        )
+    )
+    return sorted(its_own | holders(connection, its_own))
+
+
+def holders(connection: sa.Connection, addresses: Collection[str]) -> set[str]:
+    """Return the addresses of the documents in which one of these lies."""
+    if not addresses:
+        return set()
+    query = sa.select(held_originals.c.holder).where(held_originals.c.held.in_(sorted(addresses)))
+    return set(connection.scalars(query))
+
+
+def forget(connection: sa.Connection, addresses: Collection[str]) -> None:
+    """Delete all that is known of the documents at these addresses, whichever notes' they are."""
+    gone = sorted(addresses)
+    connection.execute(sa.delete(originals).where(originals.c.sha256.in_(gone)))
+    connection.execute(
+        sa.delete(held_originals).where(
+            sa.or_(held_originals.c.holder.in_(gone), held_originals.c.held.in_(gone))
+        )
+    )
+
+
+def _keep_held(connection: sa.Connection, original: OriginalRow) -> None:
+    rows = [
+        {"holder": original.sha256, "held": each}
+        for each in sorted({*original.holds} - {original.sha256})
+    ]
+    if rows:
+        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+        connection.execute(insert(held_originals).on_conflict_do_nothing(), rows)

@@ -10,6 +10,7 @@ from uuid import UUID
 from schemas.answers import IngestOutcome, State
 from schemas.events import CorrectionTags, Kind, NoteEvent
 from schemas.note import Note
+from services.runtime.access.rights import Restriction
 
 
 class Key(NamedTuple):
@@ -257,12 +258,28 @@ class ReceiptRow:
 @dataclass(frozen=True, slots=True)
 class OriginalRow:
     """The document that a revision was read from: its address (SHA-256 of its bytes), its name as
-    the sender had it, its type and size."""
+    the sender had it, its type and size.
+
+    `needs`: what its reader must be able to see (bits of AUDIENCES), whatever the note's marks.
+    `holds`: the addresses of the documents that lie in it, where it is kept.
+    """
 
     sha256: str
     name: str
     media_type: str
     bytes: int
+    needs: int = 0
+    holds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldNote:
+    """A note whose document lies in another one: its post, whether it is withdrawn now, and what
+    it has kept from readers since it was read from that document."""
+
+    post: str
+    withdrawn: bool
+    restrictions: tuple[Restriction, ...]
 
 
 @dataclass(frozen=True, slots=True)

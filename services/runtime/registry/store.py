@@ -47,6 +47,7 @@ from services.runtime.registry.rows import (
     CorrectionSubmission,
     DeadLetterRow,
     ExpungedRow,
+    HeldNote,
     Key,
     LetterFilter,
     LetterRow,
@@ -425,9 +426,10 @@ class Registry:
             return expunging.knows(connection, note_id)
 
     def own_originals(self, note_id: UUID) -> list[str]:
-        """The addresses of the note's original documents that no other note has too."""
+        """Return the addresses of the documents that hold this note and no other: its originals,
+        and mails in which one of them lies."""
         with self._database.reading() as connection:
-            return expunging.own_originals(connection, note_id)
+            return original_rows.own(connection, note_id)
 
     def expunge(self, note_id: UUID, reason: str, at: datetime) -> ExpungedRow:
         """Delete every row of that note, and enter it in the journal; the entry.
@@ -631,6 +633,11 @@ class Registry:
         """The document that the note's latest revision was read from; None where there is none."""
         with self._database.reading() as connection:
             return original_rows.latest(connection, note_id)
+
+    def held_notes(self, address: str) -> list[HeldNote]:
+        """Return the notes whose documents lie in the document at that address."""
+        with self._database.reading() as connection:
+            return original_rows.held_notes(connection, address)
 
     def add_key(self, order: KeyOrder, label: str, secret_hash: str, at: datetime) -> KeyView:
         """Keep a new key; of its secret the hash alone."""

@@ -161,9 +161,24 @@ originals = Table(
     Column("name", String(500), nullable=False, comment="as the sender's file had it"),
     Column("media_type", String(200), nullable=False),
     Column("bytes", Integer, nullable=False),
+    Column(
+        "needs",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="what its reader must be able to see beside the note's marks: 3 where something in "
+        "it could not be looked into",
+    ),
     ForeignKeyConstraint(
         ["note_id", "revision"], ["revisions.note_id", "revisions.revision"], ondelete="CASCADE"
     ),
+)
+
+held_originals = Table(
+    "held_originals",
+    metadata,
+    Column("holder", String(64), primary_key=True, comment="SHA-256 of a document"),
+    Column("held", String(64), primary_key=True, index=True, comment="of one that lies in it"),
 )
 
 citations = Table(
