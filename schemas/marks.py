@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
@@ -35,17 +36,28 @@ _KINDS = {
     "unprotected": "N",
     "unprotected_short": "n",
     "unknown": "U",
+    "restreint_ue": "E",
+    "nato_restricted": "O",
     "additions": "+",
 }
 
 
+class Level(StrEnum):
+    """A lowest level of classification of others, for which a deployment may be approved."""
+
+    RESTREINT_UE = "restreint_ue"
+    NATO_RESTRICTED = "nato_restricted"
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What marks stand for, together: `classified` is what no reader of ours may see."""
+    """What marks stand for, together: `classified` is what no reader of ours may see, `levels` what
+    only a deployment may keep that is approved for them."""
 
     marking: Marking = Marking.NON_PROTEGE
     special_france: bool = False
     classified: bool = False
+    levels: frozenset[Level] = frozenset()
 
     def __or__(self, other: "Marks") -> "Marks":
         """The stricter of both, each for itself."""
@@ -54,6 +66,7 @@ class Marks:
             Marking.DIFFUSION_RESTREINTE if restricted else Marking.NON_PROTEGE,
             self.special_france or other.special_france,
             self.classified or other.classified,
+            self.levels | other.levels,
         )
 
 
@@ -128,20 +141,23 @@ def read_form(line: str) -> Marks | None:
     return _read(line, short=False)
 
 
-def names_classified(mark: str) -> bool:
-    """Whether a field that holds a mark names a classified one, whatever else it says."""
+def named(mark: str) -> Marks:
+    """Return what a field that holds a mark names of the classified ones, whatever else it says."""
     found = read(mark)
     if found is not None:
-        return found.classified
+        return Marks(classified=found.classified, levels=found.levels)
     words = " ".join(re.findall(r"[a-z]+", plain(mark[:LONGEST]).lower()))
-    return bool(_words().search(words))
+    return Marks(
+        classified=bool(_words("classified").search(words)),
+        levels=frozenset(level for level in Level if _words(level).search(words)),
+    )
 
 
 def canonical(mark: str) -> str | None:
     """A known mark's own word (`diffusion_restreinte`, `special_france`, both, `non_protege`);
     None for an unknown one."""
     found = read(mark)
-    if found is None or found.classified or (found == STRICTEST and "U" in _kinds(mark)):
+    if found is None or found.classified or "U" in _kinds(mark):
         return None
     words = [found.marking.value] if found.marking is not Marking.NON_PROTEGE else []
     words += ["special_france"] if found.special_france else []
@@ -150,7 +166,7 @@ def canonical(mark: str) -> str | None:
 
 def _read(text: str, *, short: bool) -> Marks | None:
     kinds = _kinds(text)
-    wanted = "CRFNUrfn" if short else "CRFNU"
+    wanted = "CREOFNUrfn" if short else "CREOFNU"
     if not any(kind in wanted for kind in kinds):
         return None
     found = NONE
@@ -159,10 +175,15 @@ def _read(text: str, *, short: bool) -> Marks | None:
     return found
 
 
+_CONFIDENTIAL = re.compile(r"(?i)[^a-z]*confidentiel(?:le)?[^a-z]+[a-z]{3,20}[^a-z]*")
+"""*Confidentiel* with a word of its own (diplomatie, personnel, industrie)."""
+
 _MEANINGS = {
     "C": CLASSIFIED,
     "U": STRICTEST,
     **dict.fromkeys("Rr", Marks(Marking.DIFFUSION_RESTREINTE)),
+    "E": Marks(Marking.DIFFUSION_RESTREINTE, levels=frozenset({Level.RESTREINT_UE})),
+    "O": Marks(Marking.DIFFUSION_RESTREINTE, levels=frozenset({Level.NATO_RESTRICTED})),
     **dict.fromkeys("Ff", Marks(special_france=True)),
 }
 
@@ -184,7 +205,7 @@ def _kinds(text: str) -> str:
         if at == len(squeezed) > 0:
             return "".join(kinds)
         tried = squeezed
-    return ""
+    return "U" if _CONFIDENTIAL.fullmatch(plain(text)) else ""
 
 
 @cache
@@ -203,9 +224,9 @@ def _tokens() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 @cache
-def _words() -> re.Pattern[str]:
-    """A classified mark among other words, unless these make it an ordinary one."""
-    words = {plain(mark).lower() for mark in _data()["classified"]}
+def _words(name: str) -> re.Pattern[str]:
+    """A mark of that list among other words, unless these make it an ordinary one."""
+    words = {plain(mark).lower() for mark in _data()[name]}
     ordinary = "|".join(plain(word) for word in _data()["complements"])
     return re.compile(rf"\b(?:{any_of(words)})\b(?! (?:{ordinary})\b)")
 

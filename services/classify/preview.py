@@ -24,6 +24,7 @@ from schemas.access import Role
 from schemas.answers import Preview
 from schemas.classification import Classification
 from schemas.draft import Draft
+from schemas.marks import Level
 from services.runtime import marks, problems
 from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
@@ -152,17 +153,18 @@ def router(classify: Classify, documents: Documents, settings: Settings) -> APIR
                 headers={"Accept-Post": f"{JSON}, {MULTIPART}"},
             )
         # Off the event loop: a large note takes a while to read, others go on meanwhile.
-        draft = await asyncio.to_thread(read_draft, await _body(request, settings.max_body_bytes))
+        raw = await _body(request, settings.max_body_bytes)
+        draft = await asyncio.to_thread(read_draft, raw, settings.approved_levels)
         found = await tags(draft)
         return Response(found.model_dump_json(exclude_none=True), media_type=JSON)
 
     return routes
 
 
-def read_draft(raw: bytes) -> Draft:
+def read_draft(raw: bytes, approved: frozenset[Level] = frozenset()) -> Draft:
     """The text to tag in the bytes of a JSON body. Raises ProblemError: 400 for no JSON, 422, also
     for a classified document."""
-    _check(raw)
+    _check(raw, approved)
     try:
         return Draft.model_validate_json(raw)
     except ValidationError as error:
@@ -172,14 +174,15 @@ def read_draft(raw: bytes) -> Draft:
         raise ProblemError(422, errors=complaints(errors)) from None
 
 
-def _check(raw: bytes) -> None:
+def _check(raw: bytes, approved: frozenset[Level]) -> None:
     """Raises ProblemError where the note, as it was sent, is a classified document."""
     try:
         fields = json.loads(raw)
     except (ValueError, RecursionError):
         return  # no JSON, which the reading of the draft says
-    if marks.of_fields(fields).classified:
-        raise ProblemError.of(marks.refusal())
+    refused = marks.refused(marks.of_fields(fields), approved)
+    if refused is not None:
+        raise ProblemError.of(refused)
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -10,6 +10,7 @@ stopped half-way ends as if it had not been.
 """
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,8 @@ import typer
 
 from schemas import vocabulary
 from schemas.access import EVERY_POST
+from schemas.answers import Problem
+from schemas.marks import Level, Marks
 from schemas.note import note_id
 from schemas.vocabulary import Genre
 from services.cli import client, preview
@@ -328,8 +331,9 @@ def _posted(http: httpx.Client, path: str, source: Draft | Upload) -> httpx.Resp
 
     Raises Unreachable.
     """
-    if _classified(source):
-        return _of_a_classified(source)
+    refused = _not_to_be_sent(source)
+    if refused is not None:
+        return Result(source.source, "refused", refused.detail)
     try:
         request = _request(source)
     except OSError as error:
@@ -349,20 +353,21 @@ def _posted(http: httpx.Client, path: str, source: Draft | Upload) -> httpx.Resp
     raise client.Unreachable(f"le service ne prend pas les notes : {client.detail(response)}")
 
 
-def _classified(source: Draft | Upload) -> bool:
-    """Whether this can be seen from here to be a classified document: then it is not even sent."""
+def _not_to_be_sent(source: Draft | Upload) -> Problem | None:
+    """Why this may not be kept, where it can be seen from here: then it is not even sent."""
     if isinstance(source, Upload):
-        return marks.of_name(source.path.name).classified
+        return _refused_here(marks.of_name(source.path.name))
     if isinstance(source.payload, dict):
-        return marks.of_fields(source.payload).classified
+        return _refused_here(marks.of_fields(source.payload))
     try:
-        return marks.of_fields(json.loads(source.payload)).classified
+        return _refused_here(marks.of_fields(json.loads(source.payload)))
     except (ValueError, RecursionError):
-        return False  # no JSON, which the service says
+        return None  # no JSON, which the service says
 
 
-def _of_a_classified(source: Draft | Upload) -> Result:
-    return Result(source.source, "refused", marks.refusal().detail)
+def _refused_here(found: Marks) -> Problem | None:
+    approved = os.environ.get("VALISE_APPROVED", "")
+    return marks.refused(found, [level for level in Level if level in approved])
 
 
 def _request(source: Draft | Upload) -> dict[str, Any]:

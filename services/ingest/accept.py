@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
-from schemas.marks import NONE, Marks, canonical, rights_of
+from schemas.marks import NONE, Level, Marks, canonical, rights_of
 from schemas.note import Note
 from services.ingest import language
 from services.runtime import marks
@@ -69,14 +69,15 @@ def accept(
     trace: str | None = None,
     defaulted: frozenset[str] = frozenset(),
     seen: Marks = NONE,
+    approved: frozenset[Level] = frozenset(),
 ) -> Accepted:
     """The submission in the bytes of a JSON body. Raises Refused.
 
     `sender` is who sends it, `now` the time of receipt (aware), `trace` a valid traceparent,
     `defaulted` the fields that the sender guessed, `seen` the marks of the document that the note
-    was read in.
+    was read in, `approved` the levels of others that this deployment may keep.
     """
-    note, marked = read_note(raw, seen)
+    note, marked = read_note(raw, seen, approved)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     event = NoteEvent(
@@ -121,18 +122,25 @@ def read_object(raw: bytes, whole: str = "note") -> tuple[str, dict[str, Any]]:
     return text, fields
 
 
-def read_note(raw: bytes, seen: Marks = NONE) -> tuple[Note, tuple[str, ...]]:
+def read_note(
+    raw: bytes, seen: Marks = NONE, approved: frozenset[Level] = frozenset()
+) -> tuple[Note, tuple[str, ...]]:
     """The note in the bytes of a JSON body, and what its sender should know of its marks.
 
     The strictest holds of the marks that the sender declares, those in the text, and `seen`. Raises
     Refused: 400 for no JSON, 422 for no note and for a classified document.
     """
-    return note_of(*read_object(raw), seen)
+    return note_of(*read_object(raw), seen, approved)
 
 
-def note_of(text: str, fields: dict[str, Any], seen: Marks = NONE) -> tuple[Note, tuple[str, ...]]:
+def note_of(
+    text: str,
+    fields: dict[str, Any],
+    seen: Marks = NONE,
+    approved: frozenset[Level] = frozenset(),
+) -> tuple[Note, tuple[str, ...]]:
     """As `read_note`, of a JSON body and its fields as `read_object` gives them."""
-    seen |= unclassified(fields)
+    seen = checked(seen | marks.of_fields(fields), approved)
     warned: tuple[str, ...] = ()
     if fields.keys() & {"marking", "marked_spans"}:
         given = json.loads(text)  # once more: its numbers as they are written
@@ -162,11 +170,11 @@ def under(note: Note, seen: Marks) -> Note:
     return note.model_copy(update=found)
 
 
-def unclassified(fields: dict[str, Any]) -> Marks:
-    """The marks in the text of what was sent. Raises Refused where it is a classified document."""
-    found = marks.of_fields(fields)
-    if found.classified:
-        raise Refused(marks.refusal())
+def checked(found: Marks, approved: frozenset[Level] = frozenset()) -> Marks:
+    """Return these marks. Raises Refused where they are a document's that may not be kept here."""
+    said = marks.refused(found, approved)
+    if said is not None:
+        raise Refused(said)
     return found
 
 

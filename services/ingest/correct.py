@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from schemas.correction import Correction
 from schemas.events import CorrectionTags
-from services.ingest.accept import Refused, invalid, read_object, unclassified
+from services.ingest.accept import Refused, checked, invalid, read_object
 from services.ingest.submit import TooLarge, change
+from services.runtime import marks
 from services.runtime.french import complaints
 from services.runtime.ids import uuid7
 from services.runtime.log import Log
@@ -44,7 +45,7 @@ def read_correction(
     for no JSON, 422 for no correction or one that bears a classified mark.
     """
     text, fields = read_object(raw, WHOLE)
-    unclassified(fields)
+    checked(marks.of_fields(fields))
     try:
         sent = Correction.model_validate_json(text, strict=True)
     except ValidationError as error:

@@ -14,8 +14,9 @@ from typing import Any
 
 from schemas.access import Caller
 from schemas.answers import DocumentRead, Problem
+from schemas.marks import Level
 from schemas.note import MAX_SUBJECT, normalise_line
-from services.ingest.accept import Accepted, Refused, accept, invalid, read_object, unclassified
+from services.ingest.accept import Accepted, Refused, accept, checked, invalid, read_object
 from services.ingest.formats import Document, Unreadable
 from services.runtime import marks
 from services.runtime.problems import problem
@@ -45,13 +46,13 @@ class Reading:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def read_metadata(raw: bytes | None) -> dict[str, Any]:
+def read_metadata(raw: bytes | None, approved: frozenset[Level] = frozenset()) -> dict[str, Any]:
     """The fields in the metadata of a form; none without metadata. Raises Refused."""
     if raw is None or not raw.strip():
         return {}
     text, _ = read_object(raw)
     fields: dict[str, Any] = json.loads(text)  # once more: its numbers as they are written
-    unclassified(fields)
+    checked(marks.of_fields(fields), approved)
     return fields
 
 
@@ -63,10 +64,12 @@ def readings(
     now: datetime,
     trace: str | None = None,
     guessed: Set[str] = frozenset(),
+    approved: frozenset[Level] = frozenset(),
 ) -> list[Reading]:
     """What became of each document of one file, in order.
 
-    `guessed` names the fields of the metadata that the sender guessed. Raises Refused where the
+    `guessed` names the fields of the metadata that the sender guessed, `approved` the levels of
+    others that this deployment may keep. Raises Refused where the
     metadata say of several documents what only one can have.
     """
     if len(documents) > 1 and (wrong := [name for name in OF_ONE if name in metadata]):
@@ -81,13 +84,16 @@ def readings(
     taken: dict[str, str] = {}
     found = []
     for document in documents:
+        seen = document.marks
         if isinstance(document, Unreadable) and document.classified:
             found.append(Reading("", marks.refusal()))
+        elif refused := marks.refused(seen, approved):
+            found.append(Reading("", refused))
         elif isinstance(document, Unreadable):
             said = problem(document.status, _TITLES.get(document.status), document.detail)
             found.append(Reading(document.name, said))
         else:
-            found.append(_reading(document, metadata, guessed, sender, now, trace, taken))
+            found.append(_reading(document, metadata, guessed, sender, now, trace, taken, approved))
     return found
 
 
@@ -121,6 +127,7 @@ def _reading(
     now: datetime,
     trace: str | None,
     taken: dict[str, str],
+    approved: frozenset[Level],
 ) -> Reading:
     """The reading of a document; `taken` holds the references that names of files gave so far."""
     own = fields_of(document)
@@ -131,21 +138,29 @@ def _reading(
         {"field": name, "detail": said} for name, said in NEEDED.items() if name not in fields
     ]
     if missing:
-        return _incomplete(document, missing, read, fields)
+        return _incomplete(document, missing, read, fields, approved)
     if "reference" not in document.fields and "reference" not in stated:
         first = taken.setdefault(normalise_line(str(fields["reference"])), document.name)
         if first != document.name:
             said = f"la référence tirée du nom du fichier est déjà celle de {first}"
             wrong = [{"field": "reference", "detail": said}]
-            return _incomplete(document, wrong, read, fields)
+            return _incomplete(document, wrong, read, fields, approved)
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
     try:
         raw = json.dumps(fields).encode()
         seen = document.marks
-        taken_as = accept(raw, sender=sender, now=now, trace=trace, defaulted=defaulted, seen=seen)
+        taken_as = accept(
+            raw,
+            sender=sender,
+            now=now,
+            trace=trace,
+            defaulted=defaulted,
+            seen=seen,
+            approved=approved,
+        )
         return Reading(document.name, taken_as, document, read, fields)
     except Refused as refusal:
-        if refusal.problem == marks.refusal():
+        if marks.is_refusal(refusal.problem):
             return Reading("", refusal.problem)
         return Reading(document.name, refusal.problem, document, read, fields)
 
@@ -155,11 +170,12 @@ def _incomplete(
     wrong: list[dict[str, str]],
     read: DocumentRead,
     fields: dict[str, Any],
+    approved: frozenset[Level],
 ) -> Reading:
     """The reading of a document that lacks something; nothing of it where it is a classified one,
     which its header or the metadata may say alone."""
-    if marks.of_fields(fields).classified:
-        return Reading("", marks.refusal())
+    if refused := marks.refused(marks.of_fields(fields), approved):
+        return Reading("", refused)
     return Reading(document.name, invalid(wrong), document, read, fields)
 
 

@@ -51,6 +51,7 @@ async def read_file(form: Form, metadata: Mapping[str, Any], manner: Manner) -> 
         now=datetime.now(UTC),
         trace=manner.trace,
         guessed=manner.defaulted,
+        approved=manner.approved,
     )
 
 

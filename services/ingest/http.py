@@ -77,6 +77,7 @@ def router(
                 named=sender_of(request),
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
                 trace=given,
+                approved=settings.approved_levels,
             )
             if kind == NDJSON:
                 file = await spooled(request, settings.max_ndjson_bytes)
@@ -114,6 +115,7 @@ def router(
             now=datetime.now(UTC),
             trace=manner.trace,
             defaulted=manner.defaulted,
+            approved=manner.approved,
         )
         (result,) = await submit(registry, log, [taken.submission], manner.named)
         return _answered(request, result, taken)
@@ -122,7 +124,7 @@ def router(
         async with AsyncExitStack() as held:
             await held.enter_async_context(form)
             await held.enter_async_context(room.of(form.size))
-            read = await read_file(form, read_metadata(form.metadata), manner)
+            read = await read_file(form, read_metadata(form.metadata, manner.approved), manner)
             if len(read) > 1:
                 found = answer_lines(registry, log, originals, read, manner)
                 return Streamed(_entered(request, found), held.pop_all())

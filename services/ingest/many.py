@@ -9,6 +9,7 @@ from typing import IO
 
 from schemas.access import Caller
 from schemas.answers import LineAnswer, Problem
+from schemas.marks import Level
 from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted, Refused, accept
 from services.ingest.body import Line, lines
@@ -30,7 +31,7 @@ CHUNK_BYTES = 4 * 1024 * 1024
 class Manner:
     """What holds for every note of a request: its sender, longest line, guessed fields, trace.
 
-    `named` is the sender as the journal names them.
+    `named` is the sender as the journal names them, `approved` what this deployment may keep.
     """
 
     sender: Caller
@@ -38,6 +39,7 @@ class Manner:
     named: Sender | None = None
     defaulted: frozenset[str] = frozenset()
     trace: str | None = None
+    approved: frozenset[Level] = frozenset()
 
 
 Read = tuple[int, Accepted | Problem]
@@ -109,6 +111,7 @@ def _read(line: Line, manner: Manner) -> Accepted | Problem:
             now=datetime.now(UTC),
             trace=manner.trace,
             defaulted=manner.defaulted,
+            approved=manner.approved,
         )
     except Refused as refusal:
         return refusal.problem

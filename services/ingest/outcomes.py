@@ -47,7 +47,7 @@ def refused(said: Problem, trace: str | None) -> None:
     """
     _count(IngestOutcome.REFUSED)
     fields = ", ".join(_known(str(error["field"])) for error in said.errors or ())
-    reason = f"{said.status} {'classified' if said == marks.refusal() else fields}".rstrip()
+    reason = f"{said.status} {'classified' if marks.is_refusal(said) else fields}".rstrip()
     ended = Ended(SERVICE, IngestOutcome.REFUSED.value, SUBMITTED.name, reason=reason, trace=trace)
     tell(logger, logging.INFO, [ended], "refused: %s", reason)
 

@@ -9,7 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from schemas.access import Caller
-from schemas.marks import NONE, Marks, rights_of
+from schemas.marks import NONE, Level, Marks, rights_of
 from schemas.note import Note
 from services.ingest import language
 from services.ingest.accept import (
@@ -42,17 +42,19 @@ def read_rectification(
     major: bool = True,
     sender: Caller,
     defaulted: frozenset[str] = frozenset(),
+    approved: frozenset[Level] = frozenset(),
 ) -> tuple[RevisionSubmission, tuple[str, ...]]:
     """The rectified note in the bytes of a JSON body, as the registry takes it; what its sender
     should know of it.
 
     `before` is the note as it is, `now` the time of receipt (aware), `if_match` the header of that
     name, `defaulted` the fields that the sender guessed: they stay as they are, and so does a
-    language that nobody states while the text is the same. Raises Refused: 400 for no JSON, 403 for
-    the note of a post in whose name `sender` sends none, 422 for no note.
+    language that nobody states while the text is the same; `approved` as for `accept`. Raises
+    Refused: 400 for no JSON, 403 for the note of a post in whose name `sender` sends none, 422 for
+    no note.
     """
     text, stated = read_object(raw)
-    note, marked = note_of(text, stated)
+    note, marked = note_of(text, stated, approved=approved)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     warned = (*marked, *language.warnings(note, defaulted))

@@ -79,6 +79,7 @@ def router(
                 major=major,
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
                 sender=sender,
+                approved=settings.approved_levels,
             )
         except Refused as refusal:
             return _refused(refusal.problem, given)
@@ -127,6 +128,7 @@ def router(
                 line_limit=settings.max_body_bytes,
                 defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
                 trace=given,
+                approved=settings.approved_levels,
             )
             one, taken, stated = await _read_document(form, before, manner)
             sent, warned = rectification(
@@ -185,7 +187,7 @@ async def _read_document(
 ) -> tuple[Reading, Submission, Set[str]]:
     """The one document in a form, the note that it is in the place of `before`, and the fields that
     its sender states beside it. Raises Refused, Unavailable."""
-    stated = read_metadata(form.metadata)
+    stated = read_metadata(form.metadata, manner.approved)
     known = before.model_dump(mode="json", include={"post", "reference", "date", *STAYS})
     guessed = manner.defaulted | ({"date"} - stated.keys())
     read = await read_file(form, known | stated, replace(manner, defaulted=guessed))

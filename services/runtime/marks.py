@@ -7,6 +7,7 @@ sentence that speaks of a secret document are ordinary words. Pure, and linear i
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from string import ascii_lowercase, ascii_uppercase
@@ -14,7 +15,7 @@ from typing import Any
 
 from schemas.answers import Problem
 from schemas.letters import plain
-from schemas.marks import LONGEST, NONE, Marks, any_of, data, letters, names_classified, read
+from schemas.marks import LONGEST, NONE, Level, Marks, any_of, data, letters, named, read
 from schemas.marks import read_form as form
 from schemas.note import MAX_BODY
 
@@ -40,9 +41,38 @@ _REFUSAL = Problem(
 )
 
 
+_LEVELS = {
+    Level.RESTREINT_UE: "RESTREINT UE / EU RESTRICTED",
+    Level.NATO_RESTRICTED: "OTAN DIFFUSION RESTREINTE / NATO RESTRICTED",
+}
+
+
 def refusal() -> Problem:
     """The answer to a classified document: it says what to do, and nothing of the document."""
     return _REFUSAL
+
+
+def refused(found: Marks, approved: Collection[Level] = ()) -> Problem | None:
+    """Return the answer to a document with these marks that may not be kept; None: it may.
+
+    `approved` are the levels for which this deployment is.
+    """
+    if found.classified:
+        return _REFUSAL
+    for level in sorted(found.levels - frozenset(approved)):
+        return _REFUSAL.model_copy(
+            update={
+                "detail": f"Ce document porte la mention {_LEVELS[level]}, pour laquelle ce "
+                "déploiement n’est pas homologué : rien n’en a été conservé. Utilisez le réseau "
+                "prévu pour ces documents."
+            }
+        )
+    return None
+
+
+def is_refusal(said: Problem) -> bool:
+    """Whether that is the answer to a document that may not be kept for its marks."""
+    return said.type == TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +115,9 @@ def of_fields(fields: Any) -> Marks:
             kept.append(_lines_of_name(value) if name == "attachments" else value)
     # In one piece: there may be very many.
     marks = found(Text("\n".join(others), head=True), *map(Text, bodies))
-    return marks | Marks(classified=any(map(names_classified, declared)))
+    for mark in declared:
+        marks |= named(mark)
+    return marks
 
 
 def of_name(name: str) -> Marks:
@@ -102,10 +134,13 @@ def _lines_of_name(name: str) -> str:
 _ANCHORS = (
     *("SECRET", "CONFIDENTI", "RESTREINTE", "SPECIAIFRANCE", "FRANCESEUI", "FRANCEONIY"),
     *("FRENCHEYES", "COSMIC", "GEHEIM", "VERTRAUI", "SEGRET", "HEMIIG", "RISERVATISS", "STRAP"),
-    *("RESTRICTED", "RESTREINTU", "RESTREINTO", "DIENSTGE", "VSNFD", "SENSITIVE", "CIASSIFIE"),
+    *("IIMITE", "RESTREINTU", "UERESTREINT", "OTANRESTREINT", "NATORESTREINT", "EURESTREINT"),
+    *("RESTRICTED", "RESTREINTO", "DIENSTGE", "VSNFD", "SENSITIVE", "CIASSIFIE"),
     *("DOCUMENTCIASSE", "CEKPETHO", "HOCTN"),
 )
 """In the letters of a line: without one of these it is no mark, which a test holds."""
+_CAPITALS_ONLY = {letters("limite")}
+"""The Council's LIMITE is an ordinary word besides, and may be the heading of a chapter."""
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e]")
 _SMALL, _LARGE = ascii_lowercase.encode(), ascii_uppercase.encode()
 _SEPARATED = re.compile(r"[|;\t]| {3,}| - ")
@@ -242,7 +277,10 @@ def _ends(lines: list[str]) -> frozenset[int]:
 def _of_line(line: str, outside: bool) -> Marks:
     """The marks of a line; `outside`: it stands at the head or the foot."""
     marks = NONE
-    if len(line) <= LONGEST and (_capitals(line) or (outside and _begins_large(line))):
+    large = _capitals(line)
+    if letters(line) in _CAPITALS_ONLY and not large:
+        return marks
+    if len(line) <= LONGEST and (large or (outside and _begins_large(line))):
         listed = _LISTED.match(line) and not outside and line[0] != line[-1]
         marks |= (None if listed else form(line)) or NONE
     if (bracketed := _BRACKETED.match(line)) and (outside or _capitals(bracketed[1])):

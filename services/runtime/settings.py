@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from schemas.marks import Level
 from services.runtime.errors import Misconfigured
 
 PREFIX = "VALISE_"
@@ -80,8 +81,17 @@ class Settings(BaseModel):
         default="openid given_name usual_name email siret idp_id", pattern=r"^openid( [!-~]+)*$"
     )
     oidc_acr: str | None = None
+    approved: str = ""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: Literal["json", "text"] | None = None
+
+    @field_validator("approved")
+    @classmethod
+    def _levels(cls, given: str) -> str:
+        known = ", ".join(Level)
+        if unknown := set(_listed(given)) - set(Level):
+            raise ValueError(f"{min(unknown)}: not one of {known}")
+        return given
 
     @field_validator("proxies")
     @classmethod
@@ -124,6 +134,11 @@ class Settings(BaseModel):
         return settings
 
     @property
+    def approved_levels(self) -> frozenset[Level]:
+        """The levels of others' classification that this deployment may keep."""
+        return frozenset(map(Level, _listed(self.approved)))
+
+    @property
     def distributed(self) -> bool:
         """True on Kafka and Elasticsearch, False on the embedded engines."""
         return self.kafka is not None
@@ -143,6 +158,10 @@ class Settings(BaseModel):
             user, _, place = rest.partition("@")
             return f"{scheme}://{user}:{_quoted(self.database_password)}@{place}"
         return self.database or f"sqlite:///{self.data / 'registry.sqlite3'}"
+
+
+def _listed(given: str) -> list[str]:
+    return [each for one in given.split(",") if (each := one.strip())]
 
 
 def _quoted(password: SecretStr) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from schemas.note import note_id
 from services.ingest import outcomes
 from services.runtime import metrics
 from services.runtime.marks import refusal
-from tests.ingest.conftest import BERLIN, Office
+from tests.ingest.conftest import BERLIN, Office, open_office
 from tests.ingest.formats.making import docx, eml, paragraphs, zipped
 from tests.ingest.formats.test_marks import ATTACKS
 from tests.ingest.test_files import kept, send
@@ -202,3 +203,56 @@ async def test_a_rectification_with_an_unknown_mark_is_the_strictest(office: Off
     assert answer.status_code == 202
     assert any("« rouge »" in warning for warning in answer.json()["warnings"])
     assert (await office.logged())[-1].note.special_france is True
+
+
+LEVEL = "RESTREINT UE / EU RESTRICTED"
+OF_THE_UNION = CLASSIFIED | {"body": f"{LEVEL}\n\nLa réforme {BODY} des retraites."}
+METADATA = {"metadata": json.dumps({"post": "berlin", "date": "2026-03-04"})}
+MAIL = eml(f"Note {SUBJECT}", files={"a.docx": docx(paragraphs("Objet", LEVEL, BODY))})
+
+
+async def every_way(office: Office) -> list[httpx.Response]:
+    """The answers to a note of that level: as JSON, by its declared mark, as a document, attached
+    to a mail, and in the place of another note."""
+    other = (await office.send(reference="BER-7")).json()["id"]
+    return [
+        await office.send(**OF_THE_UNION),
+        await office.send(**CLASSIFIED | {"body": BODY, "marking": "Restreint UE – projet"}),
+        *[
+            await office.client.post("/api/v1/notes", files={"file": (name, data)}, data=METADATA)
+            for name, data in (
+                ("note.docx", docx(paragraphs(f"Note {SUBJECT}", LEVEL, BODY))),
+                ("courriel.eml", MAIL),
+            )
+        ],
+        await office.client.put(
+            f"/api/v1/notes/{other}",
+            json=BERLIN | OF_THE_UNION | {"reference": "BER-7"},
+            headers={"If-Match": "*"},
+        ),
+    ]
+
+
+async def test_a_level_of_others_is_refused_where_nobody_approved_it(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for answer in await every_way(office):
+        assert "homologué" in answer.text
+        assert "EU RESTRICTED" in answer.text, "the answer says which"
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        assert all(line["status"] == 422 for line in lines)
+        nothing_is_left(office, answer.text, caplog.text)
+
+
+async def test_a_level_of_others_restricts_where_it_is_approved(tmp_path: Path) -> None:
+    async with open_office(tmp_path, approved="restreint_ue") as office:
+        for answer in await every_way(office):
+            assert "homologué" not in answer.text
+            first = json.loads(answer.text.splitlines()[0])
+            assert first.get("status", answer.status_code) in (200, 202, 409), answer.text
+        marked = [event.note for event in await office.logged() if BODY in event.note.body]
+        assert len(marked) >= 4
+        assert {note.marking.value for note in marked} == {"diffusion_restreinte"}
+        nato = CLASSIFIED | {"body": f"NATO RESTRICTED\n\n{BODY}"}
+        assert (await office.send(**nato)).status_code == 422

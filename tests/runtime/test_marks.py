@@ -8,13 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.marks import CLASSIFIED, NONE, STRICTEST, Marks, data, letters, read_form
+from schemas.marks import CLASSIFIED, NONE, STRICTEST, Level, Marks, data, letters, read_form
 from schemas.vocabulary import Marking
-from services.runtime.marks import _ANCHORS, Text, found, of_fields, of_name, refusal
+from services.runtime.marks import (
+    _ANCHORS,
+    Text,
+    found,
+    is_refusal,
+    of_fields,
+    of_name,
+    refusal,
+    refused,
+)
 
 TEXT = "La commission allemande a remis son rapport.\n\nElle propose d'indexer l'âge de départ."
 LONG = "\n\n".join(f"La réforme des retraites, partie {number}." for number in range(40))
 RESTRICTED = Marks(Marking.DIFFUSION_RESTREINTE)
+UNION = Marks(Marking.DIFFUSION_RESTREINTE, levels=frozenset({Level.RESTREINT_UE}))
+NATO = Marks(Marking.DIFFUSION_RESTREINTE, levels=frozenset({Level.NATO_RESTRICTED}))
 SPECIAL = Marks(special_france=True)
 
 STAMPS = [
@@ -235,6 +246,11 @@ ORDINARY = [
     "RECRUTEMENT SECRET : LES CHIFFRES",
     "Un entretien confidentiel et anonyme est proposé.",
     "Les données sont confidentielles.",
+    "Limite",
+    "Limite d'âge",
+    "La diffusion limitée du rapport tient à son éditeur.",
+    "Confidentiel et anonyme, ce service est ouvert à tous.",
+    "Un accès restreint, UE oblige",
     "Numéro vert, gratuit et confidentiel",
     "IVG : un acte confidentiel",
     "Mention : très bien",
@@ -372,7 +388,17 @@ def test_ordinary_words_are_no_mark(text: str) -> None:
         ("DIFFUSION RESTREINTE – SPÉCIAL FRANCE", STRICTEST),
         ("DIFFUSION RESTREINTE - SF", STRICTEST),
         ("CONFIDENTIEL", STRICTEST),
-        ("RESTREINT UE/EU RESTRICTED", STRICTEST),
+        ("CONFIDENTIEL DIPLOMATIE", STRICTEST),
+        ("CONFIDENTIEL – INDUSTRIE", STRICTEST),
+        ("DIFFUSION LIMITÉE", RESTRICTED),
+        ("LIMITE", RESTRICTED),
+        ("Mention : LIMITE", RESTRICTED),
+        ("RESTREINT UE/EU RESTRICTED", UNION),
+        ("Mention : Restreint UE", UNION),
+        ("Mention : EU restricted", UNION),
+        ("OTAN DIFFUSION RESTREINTE", NATO),
+        ("NATO RESTRICTED", NATO),
+        ("RESTREINT OTAN - SPÉCIAL FRANCE", NATO | SPECIAL),
         ("NON PROTÉGÉ", NONE),
         ("NON CLASSIFIÉ", NONE),
         ("UNCLASSIFIED", NONE),
@@ -381,6 +407,33 @@ def test_ordinary_words_are_no_mark(text: str) -> None:
 def test_marks_that_are_no_classification_say_who_may_read(line: str, marks: Marks) -> None:
     assert found(within(line)) == marks
     assert found(Text(f"{line}\n\n{TEXT}")) == marks
+
+
+@pytest.mark.parametrize(
+    ("line", "marks"),
+    [
+        ("Confidentiel personnel", STRICTEST),
+        ("Diffusion limitée", RESTRICTED),
+        ("Restreint UE", UNION),
+        ("NATO Restricted", NATO),
+    ],
+)
+def test_at_the_head_a_mark_may_be_written_as_a_heading(line: str, marks: Marks) -> None:
+    assert found(Text(f"{line}\n\n{TEXT}")) == marks
+    assert found(within(line)) == NONE
+
+
+def test_the_lowest_levels_of_others_are_refused_where_nobody_approved_them() -> None:
+    for marks, level in ((UNION, Level.RESTREINT_UE), (NATO, Level.NATO_RESTRICTED)):
+        assert refused(marks, [level]) is None
+        said = refused(marks, set(Level) - {level})
+        assert said is not None
+        assert is_refusal(said)
+        assert "homologué" in (said.detail or "")
+    assert refused(UNION | NATO, [Level.RESTREINT_UE]) is not None
+    assert refused(CLASSIFIED, Level) == refusal()
+    assert refused(STRICTEST) is None
+    assert of_fields({"marking": "Restreint UE - projet"}).levels == {Level.RESTREINT_UE}
 
 
 def test_the_strictest_of_all_marks_holds() -> None:
@@ -497,10 +550,11 @@ def test_the_real_notes_bear_no_mark(shared_notes: Path) -> None:
     texts = [file.read_text("utf-8") for file in sorted(shared_notes.glob("*.txt"))]
     labelled = sorted((shared_notes.parent / "eval").glob("*.jsonl"))
     lines = [line for file in labelled for line in file.read_bytes().splitlines()]
-    for record in map(json.loads, lines):
+    texts_too = [record for record in map(json.loads, lines) if "text" in record]
+    for record in texts_too:
         assert found(Text(record.get("title") or "", head=True), Text(record["text"])) == NONE
     assert texts
-    assert labelled
+    assert texts_too
     assert found(*map(Text, texts)) == NONE
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import services
-from schemas.marks import Marks
+from schemas.marks import Level, Marks
 from schemas.vocabulary import Marking
 from services.ingest.formats.documents import complete, extract, harmless
 from services.ingest.formats.frames import HEAD, head
@@ -200,7 +200,11 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
 
 
 def _marks(said: dict[str, Any]) -> Marks:
-    return Marks(Marking(said["marking"]), special_france=said["special_france"] is not False)
+    return Marks(
+        Marking(said["marking"]),
+        special_france=said["special_france"] is not False,
+        levels=frozenset(map(Level, said["levels"])),
+    )
 
 
 __all__ = ["extract_apart"]

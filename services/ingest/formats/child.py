@@ -8,8 +8,9 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from schemas.marks import Marks
 from services.ingest.formats import documents, sandbox
 from services.ingest.formats.frames import HEAD, frame
 from services.ingest.formats.model import Document, Unreadable
@@ -34,7 +35,7 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
 
 def _answer(found: Document | Unreadable, data: bytes) -> bytes:
     if isinstance(found, Unreadable):
-        return frame(asdict(found))
+        return frame(asdict(found) | {"marks": _said(found.marks)})
     same = found.original is data  # the service has it already
     said = {
         "name": found.name,
@@ -43,11 +44,15 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "subject": found.subject,
         "body": found.body,
         "attachments": found.attachments,
-        "marks": asdict(found.marks),
+        "marks": _said(found.marks),
         "unseen": found.unseen,
         "same": same,
     }
     return frame(said, b"" if same else found.original)
+
+
+def _said(marks: Marks) -> dict[str, Any]:
+    return asdict(marks) | {"levels": sorted(marks.levels)}
 
 
 def _say(answers: BinaryIO, message: bytes) -> None:
