@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from typing import BinaryIO
 
-from services.ingest.formats import documents, sandbox
+from services.ingest.formats import beforehand, documents, sandbox
 from services.ingest.formats.frames import HEAD, frame
 from services.ingest.formats.model import Document, Unreadable
 
@@ -23,6 +23,7 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
     text, size = HEAD.unpack(asked.read(HEAD.size))
     request = json.loads(asked.read(text))
     data = asked.read(size)
+    beforehand.load()
     sandbox.confine(request["memory"], request["seconds"])
     parts = documents.parts(data, request["name"], request["media_type"])
     for number, part in enumerate(parts):

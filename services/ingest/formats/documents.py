@@ -19,7 +19,7 @@ from services.ingest.formats.model import (
 )
 from services.ingest.formats.text import one_line, tidy
 from services.runtime import marks
-from services.runtime.marks import Text, of_name, refusal
+from services.runtime.marks import Text, of_name
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def complete(found: list[Document | Unreadable]) -> list[Document | Unreadable]:
     are kept as an original, hold that one's."""
     classified = [each.name for each in found if isinstance(each, Unreadable) and each.classified]
     return [
-        Unreadable(each.name, refusal().status, refusal().detail, classified=True)
+        Unreadable(each.name, marks.STATUS, marks.DETAIL, classified=True)
         if isinstance(each, Document) and any(n.startswith(f"{each.name}/") for n in classified)
         else each
         for each in found
