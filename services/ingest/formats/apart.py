@@ -2,8 +2,8 @@
 of it.
 
 Each file gets a new process (a third of a second) that knows no secret of the service, has
-limits of memory and time, and can open no connection (`sandbox`). A document that it dies of
-costs that document alone: the rest of an archive is read by the next process.
+limits of memory and time, and can open no file and no connection (`sandbox`). A document that it
+dies of costs that document alone: the rest of an archive is read by the next process.
 """
 
 import asyncio
