@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from schemas.letters import UNKNOWN, plain
-from schemas.query import Reader
 from schemas.vocabulary import Marking
+
+if TYPE_CHECKING:  # readers of documents, which start often, need no searches
+    from schemas.query import Reader
 
 AUDIENCES = 4
 """Bit 0: sees diffusion_restreinte; bit 1: sees special_france."""
@@ -114,7 +117,7 @@ def names(marking: str | None, special_france: bool | None) -> tuple[str, ...]:
     return tuple(name[0].upper() + name[1:] for name in usual)
 
 
-def audience_of(reader: Reader) -> int | None:
+def audience_of(reader: "Reader") -> int | None:
     """The audience that the reader belongs to; None for one who may see no note at all."""
     if Marking.NON_PROTEGE not in reader.markings:
         return None

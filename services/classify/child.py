@@ -28,6 +28,7 @@ from services.classify.reclassify import Classify, Line, Progress, reclassify
 from services.classify.release import RELEASE
 from services.runtime import logs, metrics, tracing
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.inspection import refuse_inspection
 from services.runtime.line import answer_until_end
 from services.runtime.log import Log
 from services.runtime.log.sqlite import SqliteLog
@@ -228,6 +229,7 @@ def _log(settings: Settings) -> Log:
 
 def _in_pool() -> None:
     """A process of the pool ends with the one that started it, and by nothing else."""
+    refuse_inspection()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
@@ -242,6 +244,7 @@ def _follow_parent() -> None:
 
 
 def _begin(arguments: list[str]) -> int:
+    refuse_inspection()
     settings = Settings.from_env(os.environ)
     logs.set_up(settings.log_level, settings.log_format or "text", "classify")
     with tracing.started(os.environ):

@@ -30,6 +30,7 @@ from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
 from services.runtime.french import complaints
 from services.runtime.guard.limits import counts_itself
+from services.runtime.inspection import refuse_inspection
 from services.runtime.problems import ProblemError
 from services.runtime.settings import Settings
 from services.runtime.told import NDJSON
@@ -206,6 +207,7 @@ def _classified(subject: str, body: str, post: str | None) -> Classification:
 
 def _in_process() -> None:
     """The preview's process ends with the one that started it, and by nothing else."""
+    refuse_inspection()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()

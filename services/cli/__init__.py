@@ -33,6 +33,7 @@ from services.cli import (
 from services.cli.client import Unreachable
 from services.runtime import logs
 from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.inspection import refuse_inspection
 from services.runtime.settings import Settings
 
 app = typer.Typer(
@@ -67,6 +68,7 @@ app.command("provision")(provision.provision)
 
 def main() -> NoReturn:
     """Run the command and end the process with its exit code."""
+    refuse_inspection()  # keys and passwords are in the environment
     try:
         set_up_logging(os.environ)
         app()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL
 from services.ingest import correction_routes, http, language, original_routes, revise_routes
+from services.ingest.formats.sandbox import warn_of_gaps
 from services.ingest.relay import relay_forever
 from services.ingest.room import Room
 from services.runtime import metrics, problems
@@ -37,6 +38,7 @@ class Ingest:
 
     async def __aenter__(self) -> Self:
         """Start the relay. Raises Unavailable where the folder of originals cannot be read."""
+        warn_of_gaps()
         if self.originals is not None:
             await asyncio.to_thread(self.originals.sweep)
         await asyncio.to_thread(language.load)

@@ -21,6 +21,7 @@ from services.ingest.body import JSON
 from services.ingest.documents import Reading, read_metadata
 from services.ingest.files import read_file
 from services.ingest.form import read_form
+from services.ingest.formats.sandbox import warn_of_gaps
 from services.ingest.http import DEFAULTED
 from services.ingest.many import Manner
 from services.ingest.room import Room
@@ -43,6 +44,7 @@ Documents = Callable[[Request, Tags], Awaitable[Response]]
 def documents(room: Room, settings: Settings) -> Documents:
     """The preview of the documents in a form; `room` is what those that are read at once may
     take."""
+    warn_of_gaps()
 
     async def answered(request: Request, tags: Tags) -> Response:
         try:

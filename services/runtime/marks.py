@@ -9,15 +9,18 @@ sentence that speaks of a secret document are ordinary words. Pure, and linear i
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby, islice
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from schemas.answers import Problem
 from schemas.letters import plain
 from schemas.marks import LONGEST, NONE, Level, Marks, any_of, data, letters, named, read
 from schemas.marks import read_form as form
 from schemas.note import MAX_BODY
+
+if TYPE_CHECKING:
+    from schemas.answers import Problem
 
 HEAD_LINES = 15
 """Lines with text at the head of a text where a mark may be written as a heading is: the longest
@@ -31,13 +34,11 @@ WINDOW = 300
 """Characters on either side of such a mention in which a stamp's other words stand."""
 
 TYPE = "urn:valise:problem:document-classifie"
-_REFUSAL = Problem(
-    type=TYPE,
-    title="Document classifié refusé",
-    status=422,
-    detail="Ce document porte une mention de classification : ce système ne reçoit aucun document "
+STATUS = 422
+DETAIL = (
+    "Ce document porte une mention de classification : ce système ne reçoit aucun document "
     "classifié, et rien n’en a été conservé. Utilisez le réseau prévu pour ces documents et "
-    "prévenez votre officier de sécurité.",
+    "prévenez votre officier de sécurité."
 )
 
 
@@ -47,20 +48,24 @@ _LEVELS = {
 }
 
 
-def refusal() -> Problem:
+@cache
+def refusal() -> "Problem":
     """The answer to a classified document: it says what to do, and nothing of the document."""
-    return _REFUSAL
+    # The process that reads documents starts often, and answers nobody.
+    from schemas.answers import Problem  # noqa: PLC0415
+
+    return Problem(type=TYPE, title="Document classifié refusé", status=STATUS, detail=DETAIL)
 
 
-def refused(found: Marks, approved: Collection[Level] = ()) -> Problem | None:
+def refused(found: Marks, approved: Collection[Level] = ()) -> "Problem | None":
     """Return the answer to a document with these marks that may not be kept; None: it may.
 
     `approved` are the levels for which this deployment is.
     """
     if found.classified:
-        return _REFUSAL
+        return refusal()
     for level in sorted(found.levels - frozenset(approved)):
-        return _REFUSAL.model_copy(
+        return refusal().model_copy(
             update={
                 "detail": f"Ce document porte la mention {_LEVELS[level]}, pour laquelle ce "
                 "déploiement n’est pas homologué : rien n’en a été conservé. Utilisez le réseau "
@@ -70,7 +75,7 @@ def refused(found: Marks, approved: Collection[Level] = ()) -> Problem | None:
     return None
 
 
-def is_refusal(said: Problem) -> bool:
+def is_refusal(said: "Problem") -> bool:
     """Whether that is the answer to a document that may not be kept for its marks."""
     return said.type == TYPE
 

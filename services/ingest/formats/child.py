@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from schemas.marks import Marks
-from services.ingest.formats import documents, sandbox
+from services.ingest.formats import beforehand, documents, sandbox
 from services.ingest.formats.frames import HEAD, frame
 from services.ingest.formats.model import Document, Unreadable
 
@@ -24,6 +24,7 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
     text, size = HEAD.unpack(asked.read(HEAD.size))
     request = json.loads(asked.read(text))
     data = asked.read(size)
+    beforehand.load()
     sandbox.confine(request["memory"], request["seconds"])
     parts = documents.parts(data, request["name"], request["media_type"])
     for number, part in enumerate(parts):

@@ -22,7 +22,7 @@ from services.ingest.formats.model import (
 )
 from services.ingest.formats.text import one_line, tidy
 from services.runtime import marks
-from services.runtime.marks import Text, of_name, refusal
+from services.runtime.marks import Text, of_name
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +202,7 @@ def _looked_through(refused: Unreadable, data: bytes) -> Unreadable:
 
 
 def _classified(name: str) -> Unreadable:
-    return Unreadable(name, refusal().status, refusal().detail, classified=True)
+    return Unreadable(name, marks.STATUS, marks.DETAIL, classified=True)
 
 
 def _check_depth(kind: str, inside: tuple[str, ...]) -> None:

@@ -105,8 +105,7 @@ class Refused(Exception):
 def check(found: Marks) -> Marks:
     """These marks. Raises Refused where they are a classified document's."""
     if found.classified:
-        said = marks.refusal()
-        raise Refused(said.status, said.detail, classified=True)
+        raise Refused(marks.STATUS, marks.DETAIL, classified=True)
     return found
 
 

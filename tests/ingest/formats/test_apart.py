@@ -1,16 +1,18 @@
 """Reading in a process apart: the same answers, and what a document cannot do from there."""
 
 import asyncio
+import base64
 import os
 import subprocess
 import sys
+from encodings.aliases import aliases
 from pathlib import Path
 
 import pytest
 
 from services.ingest.formats import Document, Unreadable, apart, extract
 from services.ingest.formats.apart import extract_apart
-from tests.ingest.formats.making import docx, eml, paragraphs, pdf, zipped
+from tests.ingest.formats.making import docx, eml, odt, paragraphs, pdf, zipped
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = "La réforme des retraites est adoptée."
@@ -108,8 +110,9 @@ async def test_whoever_no_longer_waits_leaves_no_process_behind(
 
 def test_a_service_that_is_killed_leaves_no_process_behind() -> None:
     child = (
-        "import signal; from services.ingest.formats import sandbox;"
-        "sandbox.confine(512 * 1024 * 1024, 30); print('ready', flush=True); signal.pause()"
+        "import threading; from services.ingest.formats import sandbox;"
+        "sandbox.confine(512 * 1024 * 1024, 30); print('ready', flush=True);"
+        "held = threading.Lock(); held.acquire(); held.acquire()"
     )
     service = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     with subprocess.Popen(
@@ -170,6 +173,68 @@ async def test_the_process_knows_nothing_of_the_environment(
     (found,) = await extract_apart(TEXT.encode(), "note.txt")
     assert isinstance(found, Unreadable)
     assert "VALISE" not in found.detail
+
+
+PAGE = "<html><head><meta charset='{}'></head><body><h1>Note</h1><p>{}</p></body></html>"
+ENCODINGS = sorted(set(aliases.values()))
+
+
+async def test_all_encodings_are_read_in_there() -> None:
+    """One archive with a page and a mail in each encoding that Python knows."""
+    files: dict[str, bytes] = {}
+    for name in ENCODINGS:
+        try:
+            text = "Réforme adoptée, taux stable".encode(name, "replace")
+            page = PAGE.format(name, "Texte de la note, abc").encode(name, "replace")
+        except (LookupError, ValueError, UnicodeError):
+            continue  # of Windows, or none of texts
+        words = base64.b64encode(text).decode()
+        header = f"Subject: =?{name}?b?{words}?=\nContent-Type: text/plain; charset={name}\n"
+        mail = f"From: a@b.fr\n{header}Content-Transfer-Encoding: base64\n\n{words}\n"
+        files |= {f"{name}.html": page, f"{name}.eml": mail.encode()}
+    assert len(files) > 150
+    data = zipped(files)
+    assert await extract_apart(data, "notes.zip") == extract(data, "notes.zip")
+
+
+async def test_large_documents_are_read_in_there() -> None:
+    long = docx(paragraphs("Objet : Retraites", *[f"{n} {TEXT * 10}" for n in range(4_000)]))
+    many = pdf(*([f"{TEXT} {line}" for line in range(40)] for _ in range(200)))
+    data = zipped({"a.docx": long, "b.pdf": many})
+    found = await extract_apart(data, "notes.zip")
+    assert found == extract(data, "notes.zip")
+    assert all(isinstance(each, Document) for each in found)
+
+
+async def test_nothing_is_loaded_once_it_is_confined(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that a reader opens after that, a module of Python's for one, would not be there."""
+    (tmp_path / "watched.py").write_text(
+        "import os, sys\n"
+        "from services.ingest.formats import child, sandbox\n"
+        "def watched(event, _):\n"
+        "    if event in ('open', 'os.listdir', 'ctypes.dlopen'):\n"
+        "        os.abort()\n"
+        "sandbox.confine = lambda *_: sys.addaudithook(watched)\n"
+        "child.main(sys.stdin.buffer, sys.stdout.buffer)\n"
+    )
+    monkeypatch.setattr(apart, "PROGRAM", (str(tmp_path / "watched.py"),))
+    data = zipped(
+        {
+            "a.txt": f"Ambassade de France en Allemagne\n\n{TEXT}",
+            "b.docx": docx(paragraphs("Objet : Retraites", TEXT)),
+            "c.pdf": pdf([TEXT]),
+            "d.eml": eml(TEXT, files={"e.pdf": pdf([TEXT]), "f.eml": eml(TEXT)}),
+            "g.odt": odt(f"<text:p>{TEXT}</text:p>"),
+            "h.html": PAGE.format("shift_jis", TEXT),
+            "i.docx": b"PK\x03\x04",
+            "j.pdf": b"%PDF-1.7",
+            "ô.txt": TEXT.encode("cp1252"),
+            "secret.txt": f"SECRET DÉFENSE\n\n{TEXT}",
+        }
+    )
+    assert await extract_apart(data, "notes.zip") == extract(data, "notes.zip")
 
 
 def _runs(process: str) -> bool:
