@@ -3,7 +3,6 @@
 Looked at for marks of protection, by the process that reads the document, and thrown away.
 """
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from schemas.marks import LONGEST
 from schemas.note import MAX_BODY
 from services.ingest.formats import archive
 from services.ingest.formats.model import Refused
-from services.ingest.formats.xml import Element, local, parsed
+from services.ingest.formats.xml import Element, encoding, local, parsed
 
 MOST_CHARACTERS = 2 * MAX_BODY
 """Of all that stands beside one text."""
@@ -37,8 +36,6 @@ _SAYING = frozenset(
 )
 """Attributes in which a document speaks to its reader: a watermark's words, a picture's text."""
 _LABEL = "Mention : "
-_BEFORE_XML = codecs.BOM_UTF8 + b" \t\r\n"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def joined(lines: Iterable[str]) -> str:
@@ -106,7 +103,7 @@ def of_parts(
             continue
         with suppress(Refused):  # what cannot be unpacked nobody reads
             data = archive.read(packed, entry)
-            if data.lstrip(_BEFORE_XML)[:1] == b"<" or data.startswith(_UTF_16):
+            if encoding(data) is not None:
                 are_properties = entry.filename.startswith(properties_in)
                 yield from of_part(data, what, are_properties=are_properties)
 
@@ -117,6 +114,6 @@ def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:
         root = parsed(data, what)
     except Refused:
         # No editor opens it, but what it says may be read all the same.
-        text = data.decode("utf-8", "replace")
+        text = data.decode(encoding(data) or "utf-8", "replace")
         return iter(text.replace("<", "\n<").replace(">", ">\n").split("\n"))
     return properties(root) if are_properties else paragraphs(root)
