@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -11,9 +12,10 @@ from sqlalchemy import text
 from schemas.access import Role
 from services.runtime.errors import Unavailable
 from services.runtime.journal import writer
+from services.runtime.journal.given import address_of
 from services.runtime.registry.database import Database
 from tests.builders import a_classified_note, a_note
-from tests.keys import SECRET
+from tests.keys import HEADERS, SECRET
 from tests.search.site import Site, open_site
 
 NOTE = a_classified_note(a_note())
@@ -137,6 +139,68 @@ async def test_refused_access_is_entered_with_what_was_tried_and_never_with_the_
     assert stranger[-20:] not in (site.settings.data / "registry.sqlite3").read_bytes().decode(
         errors="replace"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "tried"),
+    [
+        ("/api/v1/notes/%1b%5d0;PWNED%07/trace", "/api/v1/notes/%1b%5d0;PWNED%07/trace"),
+        ("/api/v1/notes/a%0d%0aINFO%09b/trace", "/api/v1/notes/a%0d%0aINFO%09b/trace"),
+        ("/api/v1/notes/%e2%80%aetxt/trace", "/api/v1/notes/%e2%80%aetxt/trace"),
+        (f"/api/v1/notes/{str(SECRET).replace('_', '%5f')}", "/api/v1/notes/valise_…"),
+    ],
+)
+async def test_a_path_that_was_refused_is_entered_as_it_was_sent(
+    site: Site, path: str, tried: str
+) -> None:
+    await site.reader.get(f"http://valise.test{path}", headers={"Authorization": ""})
+    (one,) = await entries(site, action="refused")
+    assert one["details"]["tried"] == f"GET {tried}"
+    assert one["details"]["tried"].isprintable()
+
+
+async def test_bytes_that_are_no_address_are_entered_as_an_address() -> None:
+    scope = {"raw_path": b"/a\xff\x1b\r\n b%2f", "path": "/"}
+    assert address_of(scope) == "/a%FF%1B%0D%0A%20b%2f"
+    assert address_of({"path": "/é\x1b"}) == "/%C3%A9%1B"
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u00ad", "\u2028", "\u061c", "\u200f", "\U000e0041"])
+async def test_what_cannot_be_seen_in_what_somebody_typed_is_entered_so_that_it_can(
+    site: Site, sign: str
+) -> None:
+    address = f"/api/v1/search?q={quote(f'retra{sign}ites')}"
+    assert (await site.get(address)).status_code == 200
+    order = {"name": f"Poste{sign}de Rome", "rights": {"roles": ["read"]}}
+    made = await site.reader.post("/api/v1/keys", json=order)
+    assert made.status_code == 201
+    site.reader.headers["Authorization"] = f"Bearer {made.json()['key']}"
+    await site.get(address)
+    site.reader.headers.update(HEADERS)
+    searched, key_made, by_other = await entries(site)
+    kept = " " if sign == "\u2028" else quote(sign)  # a separator of lines is a space to a search
+    assert searched["details"]["words"] == f"retra{kept}ites"
+    assert key_made["details"]["name"] == by_other["name"] == f"Poste{kept}de Rome"
+
+
+@pytest.mark.parametrize("written", [str(SECRET), str(SECRET).upper(), " ".join(str(SECRET))])
+async def test_a_key_typed_in_the_wrong_place_is_kept_nowhere(
+    site: Site, written: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    typed = f"retraites {written}"
+    for path in ("/api/v1/search", "/feeds/search.json", "/"):
+        assert (await site.get(f"{path}?q={quote(typed)}")).status_code == 200
+    order = {"name": typed[:200], "rights": {"roles": ["read"]}}
+    assert (await site.reader.post("/api/v1/keys", json=order)).status_code == 201
+    found = await entries(site)
+    assert [each["details"].get("words") for each in found[:3]] == ["retraites valise_…"] * 3
+    assert found[3]["details"]["name"] == "retraites valise_…"
+    listed = (await site.reader.get("/api/v1/keys")).json()["keys"]
+    assert listed[0]["name"] == "retraites valise_…"
+    site.registry.close()
+    for file in site.settings.data.glob("registry.sqlite3*"):
+        assert written.encode() not in file.read_bytes()
+    assert written not in caplog.text
 
 
 async def test_keys_made_replaced_and_revoked_are_entered_before_the_answer(site: Site) -> None:
