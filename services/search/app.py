@@ -45,7 +45,7 @@ def routers(index: Index, registry: Registry, settings: Settings) -> list[APIRou
         keys_http.router(registry),
         journal_http.router(registry),
         http.api(index, registry),
-        http.feeds(index, settings),
+        http.feeds(index, registry, settings),
         pages.pages(index, registry),
         sign_in.router(settings),
     ]

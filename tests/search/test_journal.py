@@ -93,6 +93,59 @@ async def test_a_feed_is_entered_when_it_had_something_new(site: Site) -> None:
     assert (one["action"], one["object"], one["details"]) == ("followed", "all", {"form": "atom"})
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"If_None_Match": "*"},
+        {"If_None_Match": '"guessed"'},
+        {"If_Modified_Since": "Fri, 31 Dec 2100 00:00:00 GMT"},
+        {"If_None_Match": "own"},
+        {"If_None_Match": 'W/"x", own'},
+    ],
+)
+@pytest.mark.parametrize("words", ["retraites", "zizanie"])
+async def test_a_feed_with_words_is_a_search_whatever_is_answered(
+    site: Site, words: str, kept: dict[str, str]
+) -> None:
+    path = f"/feeds/search.json?q={words}&post=berlin"
+    own = (await site.get(path)).headers["ETag"]
+    given = {name: value.replace("own", own) for name, value in kept.items()}
+    again = await site.get(path, **given)
+    assert again.status_code == (304 if given and "guessed" not in str(given) else 200)
+    for each in await entries(site):
+        assert (each["action"], each["object"]) == ("searched", "")
+        assert each["details"] == {"words": words, "post": ["berlin"], "feed": "json"}
+    assert len(await entries(site)) == 2
+    assert (await site.reader.head(path)).status_code == 200
+    assert len(await entries(site)) == 3
+
+
+@pytest.mark.parametrize(
+    "kept", [{"If_None_Match": "*"}, {"If_Modified_Since": "Fri, 31 Dec 2100 00:00:00 GMT"}]
+)
+async def test_only_who_was_given_a_feed_asks_again_without_an_entry(
+    site: Site, kept: dict[str, str]
+) -> None:
+    own = (await site.get("/feeds/all.json")).headers["ETag"]
+    assert (await site.get("/feeds/all.json", **kept)).status_code == 304
+    assert len(await entries(site)) == 2
+    assert (await site.get("/feeds/all.json", If_None_Match=own)).status_code == 304
+    assert len(await entries(site)) == 2
+    site.read_by(Role.READ)
+    assert (await site.get("/feeds/all.json", If_None_Match=own)).status_code == 200
+    site.reader.headers.update(HEADERS)
+    assert [each["who"] for each in await entries(site)] == ["key:1", "key:1", "key:2"]
+
+
+@pytest.mark.parametrize("kept", ["*", 'W/"1.0.1", *', "own"])
+async def test_a_note_that_is_answered_304_is_entered_as_read(site: Site, kept: str) -> None:
+    address = f"/api/v1/notes/{NOTE.note_id}"
+    own = (await site.get(address)).headers["ETag"]
+    await site.get(address, If_None_Match=kept.replace("own", own))
+    assert [each["action"] for each in await entries(site)] == ["read", "read"]
+
+
 async def test_the_export_of_corrections_is_a_download(site: Site) -> None:
     await site.get("/api/v1/corrections")
     one = await only(site)
