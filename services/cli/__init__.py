@@ -31,7 +31,7 @@ from services.cli import (
     trace,
 )
 from services.cli.client import Unreachable
-from services.runtime import logs
+from services.runtime import logs, private
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 
@@ -68,6 +68,7 @@ app.command("provision")(provision.provision)
 def main() -> NoReturn:
     """Run the command and end the process with its exit code."""
     try:
+        private.write_for_owner_alone()
         set_up_logging(os.environ)
         app()
     except Misconfigured as error:
