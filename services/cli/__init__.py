@@ -31,6 +31,7 @@ from services.cli import (
     trace,
 )
 from services.cli.client import Unreachable
+from services.cli.terminal import guard, say
 from services.runtime import logs, private
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
@@ -69,6 +70,7 @@ def main() -> NoReturn:
     """Run the command and end the process with its exit code."""
     try:
         private.write_for_owner_alone()
+        guard()
         set_up_logging(os.environ)
         app()
     except Misconfigured as error:
@@ -91,5 +93,5 @@ def set_up_logging(env: Mapping[str, str]) -> None:
 
 def fail(message: str, code: int) -> NoReturn:
     """Say what is wrong on standard error and end with that code."""
-    print(f"valise : {message}", file=sys.stderr)  # noqa: T201
+    say(f"valise : {message}", err=True)
     sys.exit(code)

@@ -9,6 +9,8 @@ import typer
 
 from services.cli import client
 from services.cli.progress import progress_bar
+from services.cli.terminal import say
+from services.runtime.visible import visible
 
 Found = dict[str, Any]
 
@@ -27,14 +29,14 @@ def followed(path: str, what: str, steps: Mapping[str, str], **parameters: str) 
                 now = line["progress"]
                 progress.update(
                     task,
-                    description=steps.get(now["step"], now["step"]),
+                    description=steps.get(now["step"], visible(now["step"])),
                     completed=now["done"],
                     total=now.get("of"),
                 )
             summary = line.get("summary", summary)
             problem = line.get("problem", problem)
     if problem is not None:
-        typer.echo(client.problem_text(problem), err=True)
+        say(client.problem_text(problem), err=True)
         raise typer.Exit(3 if problem.get("status") == 503 else 1)
     if summary is None:
         raise client.Unreachable("la réponse du service s'est interrompue ; relancer la commande")
@@ -53,7 +55,7 @@ def told(path: str, **parameters: str) -> Iterator[Found]:
                 if response.status_code >= 500:
                     said = client.detail(response)
                     raise client.Unreachable(f"le service répond en erreur : {said}")
-                typer.echo(client.detail(response), err=True)
+                say(client.detail(response), err=True)
                 raise typer.Exit(1)
             for line in response.iter_lines():
                 yield json.loads(line)
