@@ -1,7 +1,7 @@
 """Work of the service that the command follows while it goes on, with a progress bar."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -57,7 +57,18 @@ def told(path: str, **parameters: str) -> Iterator[Found]:
                     raise client.Unreachable(f"le service répond en erreur : {said}")
                 say(client.detail(response), err=True)
                 raise typer.Exit(1)
-            for line in response.iter_lines():
+            for line in _lines(response.iter_bytes()):
                 yield json.loads(line)
     except httpx.TransportError as error:
         raise client.unreachable(error) from None
+
+
+def _lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines in these bytes. Not iter_lines(): it ends one at a separator (U+2028) within JSON
+    too."""
+    begun = b""
+    for part in parts:
+        *whole, begun = (begun + part).split(b"\n")
+        yield from filter(None, whole)
+    if begun:
+        yield begun

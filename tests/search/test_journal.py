@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from schemas.access import Role
+from services.cli.journal import line
+from services.cli.terminal import say
 from services.runtime.errors import Unavailable
 from services.runtime.journal import writer
 from services.runtime.journal.given import address_of
+from services.runtime.registry import Draft
 from services.runtime.registry.database import Database
 from tests.builders import a_classified_note, a_note
 from tests.keys import HEADERS, SECRET
@@ -254,6 +259,23 @@ async def test_a_key_typed_in_the_wrong_place_is_kept_nowhere(
     for file in site.settings.data.glob("registry.sqlite3*"):
         assert written.encode() not in file.read_bytes()
     assert written not in caplog.text
+
+
+async def test_entries_of_former_releases_stay_as_they_are_and_show_without_effect(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = f"GET /\x1b]0;PWNED\x07\u202e{SECRET}"
+    details = json.dumps({"tried": tried}, ensure_ascii=False)
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+    site.registry.enter([Draft(uuid4(), moment, "", "", "refused", "", details, "127.0.0.1")])
+    await site.get("/api/v1/search?q=retraites")
+    old, _ = await entries(site)
+    assert old["details"] == {"tried": tried}
+    say(line(old))
+    shown = capsys.readouterr().out
+    assert r"\u001b]0;PWNED\u0007\u202e" in shown
+    assert shown.removesuffix("\n").isprintable()
+    assert (await site.reader.get(f"{PATH}/verify")).json()["whole"]
 
 
 async def test_keys_made_replaced_and_revoked_are_entered_before_the_answer(site: Site) -> None:
