@@ -34,7 +34,7 @@ _KEY = re.compile(
     + rf"[a-z0-9_-](?:{_GAP}[a-z0-9_-]){{0,{SECRET_LENGTH - 1}}}[a-z0-9_-]*",
     re.IGNORECASE | re.ASCII,
 )
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){1,4}", re.ASCII)
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){1,4}", re.ASCII)
 _PLAIN = "!$&'()*+,;=:@/?"
 """Signs of an address that stay as they are where its secrets are taken out."""
 _ROW = re.compile(rf"[A-Za-z0-9_-]{{{LEAST},}}", re.ASCII)

@@ -1,6 +1,7 @@
 """Secrets that somebody typed in the wrong place are taken out; what people look for stays."""
 
 import secrets
+import time
 from urllib.parse import quote
 
 import pytest
@@ -85,6 +86,28 @@ def test_what_stands_beside_a_secret_stays() -> None:
 def test_secrets_at_random_are_found_without_what_names_them() -> None:
     missed = sum(secret in redacted(secret) for secret in map(_secret, range(2_000)))
     assert missed <= 5  # 0.35 are to be expected; more than 5, once in ten million runs
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "eyJ",
+        "eyJ.",
+        "v",
+        "va ",
+        "valise",
+        "valise_",
+        "valise a",
+        f"{TEXT[:20]} ",
+        "aB1",
+        "%2525",
+        "_ ",
+    ],
+)
+def test_a_text_made_to_take_long_takes_no_time_with_its_square(piece: str) -> None:
+    began = time.perf_counter()
+    redacted(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - began < 5  # with its square: minutes
 
 
 @given(st.text(max_size=200))

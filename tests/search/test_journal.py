@@ -223,6 +223,13 @@ async def test_bytes_that_are_no_address_are_entered_as_an_address() -> None:
     assert address_of({"path": "/é\x1b"}) == "/%C3%A9%1B"
 
 
+async def test_a_method_and_a_path_without_end_leave_a_short_entry(site: Site) -> None:
+    await site.reader.request("X" * 5_000, "/api/v1/keys" + "/x" * 5_000)
+    await site.reader.get(f"/api/v1/notes/{'x' * 5_000}", headers={"Authorization": ""})
+    (one,) = await entries(site, action="refused")
+    assert len(one["details"]["tried"]) == len("GET ") + 200
+
+
 @pytest.mark.parametrize("sign", ["\u200b", "\u00ad", "\u2028", "\u061c", "\u200f", "\U000e0041"])
 async def test_what_cannot_be_seen_in_what_somebody_typed_is_entered_so_that_it_can(
     site: Site, sign: str

@@ -37,12 +37,15 @@ def given_detail(value: Any) -> Detail:
 
 
 def address_of(scope: Scope) -> str:
-    """The path that was asked for as it was sent, without its query."""
+    """The path that was asked for as it was sent, without its query, as far as it is looked at."""
     sent: bytes | None = scope.get("raw_path")
     if sent is None:
-        return given(quote(scope["path"]))
+        return given(quote(scope["path"][:MOST_LOOKED_AT]))
     # Bytes that are no ASCII have no business there: as percent-encoded as they should have been.
-    return given(quote(sent, safe=_OF_A_PATH))
+    return given(quote(sent[:MOST_LOOKED_AT], safe=_OF_A_PATH))
 
+
+MOST_LOOKED_AT = 4_000
+"""Characters of a path in which secrets are looked for: some of them much encoded, at least."""
 
 _OF_A_PATH = "".join(map(chr, range(0x21, 0x7F)))

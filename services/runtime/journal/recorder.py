@@ -24,6 +24,8 @@ from services.runtime.registry.chain import Detail, written
 REFUSED = (401, 403)
 MOST_NAME = 200
 """Characters of who it was and of what it was about, as the registry takes them."""
+MOST_METHOD = 20
+"""Characters of a method: anybody can invent one as long as all headers may be."""
 MOST_TRIED = 200
 """Characters of the address at which access was refused."""
 
@@ -95,7 +97,7 @@ class _Recorder:
 
     async def _enter(self, request: Request, status: int) -> None:
         if status in REFUSED:
-            tried = f"{given(request.method)} {address_of(request.scope)[:MOST_TRIED]}"
+            tried = f"{request.method[:MOST_METHOD]} {address_of(request.scope)[:MOST_TRIED]}"
             details: dict[str, Detail] = {"tried": tried, "status": status}
             self._journal.take_refusal(_draft(request, Action.REFUSED, "", details))
         elif status < 400:
