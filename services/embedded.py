@@ -26,7 +26,7 @@ from services.classify import preview
 from services.ingest import app as ingest
 from services.ingest import preview as documents
 from services.ingest.room import Room
-from services.runtime import metrics, problems, web
+from services.runtime import metrics, private, problems, web
 from services.runtime.access import gate, key_file, keys
 from services.runtime.access.first import ensure_key
 from services.runtime.access.sessions import Sessions, new_ticket
@@ -64,6 +64,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal. Raises Misconfigured where the data folder cannot be used."""
     sys.setswitchinterval(SWITCH_SECONDS)
     with only_process(settings.data):
+        private.close_elsewhere(settings)
         web.serve(create(settings, web.address(listener)), listener, settings.proxies)
 
 
@@ -77,6 +78,8 @@ class only_process:  # noqa: N801  (a context manager, used as a word)
     def __enter__(self) -> None:
         try:
             self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Before anything in it is opened: what others have put there is not followed.
+            private.close_data(self._data)
             self._file = (self._data / "lock").open("w")
         except OSError as error:
             raise Misconfigured(f"dossier de données inutilisable : {error}") from None

@@ -31,7 +31,8 @@ from services.cli import (
     trace,
 )
 from services.cli.client import Unreachable
-from services.runtime import logs
+from services.cli.terminal import guard, say
+from services.runtime import logs, private
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.inspection import refuse_inspection
 from services.runtime.settings import Settings
@@ -70,6 +71,8 @@ def main() -> NoReturn:
     """Run the command and end the process with its exit code."""
     refuse_inspection()  # keys and passwords are in the environment
     try:
+        private.write_for_owner_alone()
+        guard()
         set_up_logging(os.environ)
         app()
     except Misconfigured as error:
@@ -92,5 +95,5 @@ def set_up_logging(env: Mapping[str, str]) -> None:
 
 def fail(message: str, code: int) -> NoReturn:
     """Say what is wrong on standard error and end with that code."""
-    print(f"valise : {message}", file=sys.stderr)  # noqa: T201
+    say(f"valise : {message}", err=True)
     sys.exit(code)

@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from schemas.topics import ALL
+from services.cli.terminal import drawing, say
 from services.runtime.errors import Misconfigured
 from services.runtime.settings import Settings
+from services.runtime.visible import visible
 
 T = TypeVar("T")
 
@@ -76,9 +78,9 @@ def restore(
             manifest = engine.restore(folder, data, told)
     except engine.Damaged as error:
         _refuse(error)
-    typer.echo(f"sauvegarde du {manifest['at']} (version {manifest['release']})")
+    say(f"sauvegarde du {manifest['at']} (version {manifest['release']})")
     _say(manifest["records"] | {"originaux": len(manifest.get("originals", []))}, data)
-    typer.echo(f"à mettre en service par : valise serve --data {data}")
+    say(f"à mettre en service par : valise serve --data {data}")
 
 
 def _settings(data: Path | None) -> Settings:
@@ -155,10 +157,10 @@ def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
     """One progress bar a file or topic, on a terminal; nothing elsewhere."""
     quiet = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed} / {task.total}"),
-        console=Console(stderr=True),
+        console=Console(file=drawing()),
         disable=quiet,
         transient=True,
     ) as progress:
@@ -166,7 +168,7 @@ def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
 
         def told(what: str, done: int, of: int | None) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(what, total=of)
+                tasks[what] = progress.add_task(visible(what), total=of)
             progress.update(tasks[what], completed=done, total=of)
 
         yield told
@@ -174,10 +176,10 @@ def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
 
 def _say(counts: dict[str, int], place: Path | str) -> None:
     for topic, count in counts.items():
-        typer.echo(f"{topic} : {count}")
-    typer.echo(f"dans {place}")
+        say(f"{topic} : {count}")
+    say(f"dans {place}")
 
 
 def _refuse(error: Exception) -> NoReturn:
-    typer.echo(f"valise : {error}", err=True)
+    say(f"valise : {error}", err=True)
     raise typer.Exit(1)

@@ -2,10 +2,13 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from services.cli.terminal import data_out, say
 
 
 def classify(
@@ -24,18 +27,23 @@ def classify(
     if jsonl == bool(files):
         raise typer.BadParameter("donner des fichiers, ou --jsonl avec l'entrée standard")
     if jsonl:
-        engine.run(sys.stdin.buffer, _write, workers=workers)
+        engine.run(sys.stdin.buffer, _handed_over(data_out()), workers=workers)
         return
     refused = False
     for path in files or []:
         answer = engine.classify_file(path)
         refused = refused or "error" in answer
-        typer.echo(json.dumps(answer, ensure_ascii=False))
+        say(json.dumps(answer, ensure_ascii=False))
     if refused:
         raise typer.Exit(1)
 
 
-def _write(line: bytes) -> None:
-    """Hand one answer over at once: whoever reads the pipe may be waiting for it."""
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+def _handed_over(write: Callable[[bytes], Any]) -> Callable[[bytes], None]:
+    """Hand each answer over at once: whoever reads the pipe may be waiting for it."""
+
+    def hand_over(line: bytes) -> None:
+        write(line)
+        sys.stdout.buffer.flush()
+        sys.stdout.flush()
+
+    return hand_over

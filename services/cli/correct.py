@@ -8,6 +8,7 @@ import typer
 
 from schemas.vocabulary import countries, full_subtheme, themes
 from services.cli import client
+from services.cli.terminal import say
 from services.cli.trace import identify
 
 
@@ -44,7 +45,7 @@ def correct(
     if None in body.values():
         shown = client.get(address)
         if shown.status_code != 200:
-            typer.echo(client.detail(shown), err=True)
+            say(client.detail(shown), err=True)
             raise typer.Exit(1)
         body = in_force(shown.json()) | {
             name: kept for name, kept in body.items() if kept is not None
@@ -55,14 +56,14 @@ def correct(
         body["comment"] = comment
     answer = _post(f"{address}/corrections", body, headers)
     if answer.status_code not in (200, 202):
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     receipt = answer.json()
     if as_json:
-        typer.echo(json.dumps(receipt, ensure_ascii=False))
+        say(json.dumps(receipt, ensure_ascii=False))
         return
     said = "acceptée" if receipt["outcome"] == "accepted" else "déjà en vigueur"
-    typer.echo(
+    say(
         f"correction {receipt['correction']} {said}  "
         f"{receipt['id']} · révision {receipt['revision']}"
     )

@@ -2,16 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
 
 from services.cli import client
+from services.cli.terminal import data_out, say
 
 app = typer.Typer(help="Les corrections des lecteurs.", no_args_is_help=True)
 
@@ -33,30 +34,31 @@ def export(
             if answer.status_code != 200:
                 answer.read()
                 raise client.Unreachable(f"le service répond en erreur : {client.detail(answer)}")
-            with _target(output) as target:
+            with _target(output) as write:
                 count = 0
                 for part in answer.iter_bytes():
-                    target.write(part)
+                    write(part)
                     count += part.count(b"\n")
     except httpx.TransportError as error:
         # Also an answer that breaks off: then nothing is put in the file's place.
         raise client.unreachable(error) from None
     if output is not None:
-        typer.echo(f"{count} note{'s' if count > 1 else ''} corrigée{'s' if count > 1 else ''}")
+        say(f"{count} note{'s' if count > 1 else ''} corrigée{'s' if count > 1 else ''}")
 
 
 @contextmanager
-def _target(output: Path | None) -> Iterator[IO[bytes]]:
+def _target(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
     """Where to write: standard output, or a file that takes its place once it is whole."""
     if output is None:
-        yield sys.stdout.buffer
+        yield data_out()
         sys.stdout.buffer.flush()
+        sys.stdout.flush()
         return
     try:
         with NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
             draft = Path(file.name)
             try:
-                yield file
+                yield file.write
                 file.flush()
                 os.fsync(file.fileno())
                 draft.replace(output)

@@ -9,6 +9,7 @@ import typer
 
 from services.cli import client
 from services.cli.labels import moment
+from services.cli.terminal import say, say_text
 from services.cli.trace import identify
 
 PATH = "/api/v1/dead-letters"
@@ -50,10 +51,10 @@ def listed(
         asked.append(("replayed", str(replayed).lower()))
     count = 0
     for letter in _all(asked):
-        typer.echo(json.dumps(letter, ensure_ascii=False) if as_json else line(letter))
+        say(json.dumps(letter, ensure_ascii=False) if as_json else line(letter))
         count += 1
     if not as_json:
-        typer.echo(f"{count} mise{'s' if count > 1 else ''} à l'écart")
+        say(f"{count} mise{'s' if count > 1 else ''} à l'écart")
 
 
 @app.command("show")
@@ -61,21 +62,21 @@ def show(number: Number, as_json: AsJson = False) -> None:
     """Montre une mise à l'écart : motif, origine, octets, et que faire."""
     answer = client.get(f"{PATH}/{number}")
     if answer.status_code != 200:
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     letter = answer.json()
     if as_json:
-        typer.echo(json.dumps(letter, ensure_ascii=False))
+        say(json.dumps(letter, ensure_ascii=False))
         return
-    typer.echo(line(letter))
-    typer.echo(f"origine : {letter['origin']}")
+    say(line(letter))
+    say(f"origine : {letter['origin']}")
     if letter["replays"]:
-        typer.echo(f"relancée {letter['replays']} fois, le {moment(letter['replayed_at'])}")
-    typer.echo(f"que faire : {letter['hint']}")
+        say(f"relancée {letter['replays']} fois, le {moment(letter['replayed_at'])}")
+    say(f"que faire : {letter['hint']}")
     for name, value in letter["headers"].items():
-        typer.echo(f"en-tête {name} : {content(value)}")
-    typer.echo(f"clé : {content(letter['key'])}")
-    typer.echo(content(letter["value"]))
+        say(f"en-tête {name} : {content(value)}")
+    say(f"clé : {content(letter['key'])}")
+    say_text(content(letter["value"]))
 
 
 @app.command("replay")
@@ -112,23 +113,20 @@ def line(letter: Found) -> str:
 
 
 def content(value: Found | None) -> str:
-    """Bytes of the API for a terminal, which gets no control characters from them."""
+    """Bytes of the API as text."""
     if value is None:
         return "(rien)"
-    shown = "".join(
-        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}"
-        for each in value["data"]
-    )
+    shown = str(value["data"])
     return shown if value["encoding"] == "text" else f"(base64) {shown}"
 
 
 def _replay_one(number: int, as_json: bool) -> None:
     answer = client.post(f"{PATH}/{number}/replay")
     if answer.status_code != 202:
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     letter = answer.json()
-    typer.echo(json.dumps(letter, ensure_ascii=False) if as_json else line(letter))
+    say(json.dumps(letter, ensure_ascii=False) if as_json else line(letter))
 
 
 def _replay_many(asked: list[tuple[str, str]], as_json: bool) -> None:
@@ -138,18 +136,18 @@ def _replay_many(asked: list[tuple[str, str]], as_json: bool) -> None:
     while after is not None:
         answer = client.post(f"{PATH}/replay", params=[*asked, ("after", str(after))])
         if answer.status_code != 200:
-            typer.echo(client.detail(answer), err=True)
+            say(client.detail(answer), err=True)
             raise typer.Exit(1)
         done = answer.json()
         replayed += done["replayed"]
         refused += done["refused"]
         after = done["next"]
     if as_json:
-        typer.echo(json.dumps({"replayed": replayed, "refused": refused}, ensure_ascii=False))
+        say(json.dumps({"replayed": replayed, "refused": refused}, ensure_ascii=False))
     else:
         for each in refused:
-            typer.echo(f"{each['number']:>6}  non relancée : {each['detail']}")
-        typer.echo(f"{replayed} relancée{'s' if replayed > 1 else ''}")
+            say(f"{each['number']:>6}  non relancée : {each['detail']}")
+        say(f"{replayed} relancée{'s' if replayed > 1 else ''}")
     if refused:
         raise typer.Exit(1)
 
@@ -166,7 +164,7 @@ def _all(asked: list[tuple[str, str]]) -> Iterator[Found]:
     while True:
         answer = client.get(PATH, [*asked, ("size", str(PAGE)), *before])
         if answer.status_code != 200:
-            typer.echo(client.detail(answer), err=True)
+            say(client.detail(answer), err=True)
             raise typer.Exit(1)
         page = answer.json()
         yield from page["letters"]

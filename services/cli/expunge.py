@@ -7,6 +7,7 @@ import typer
 
 from services.cli import client
 from services.cli.labels import moment
+from services.cli.terminal import say
 from services.cli.trace import identify
 
 PATIENCE_SECONDS = 3600.0
@@ -34,16 +35,16 @@ def expunge(
         f"/api/v1/notes/{wanted}/expunge", body={"reason": reason}, patience=PATIENCE_SECONDS
     )
     if answer.status_code not in (200, 202):
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     done = answer.json()
     finished = done["finished_at"] is not None
     if as_json:
-        typer.echo(json.dumps(done, ensure_ascii=False))
+        say(json.dumps(done, ensure_ascii=False))
     elif finished:
-        typer.echo(f"expurgée le {moment(done['finished_at'])}  {done['id']}")
+        say(f"expurgée le {moment(done['finished_at'])}  {done['id']}")
     else:
-        typer.echo(
+        say(
             f"{done['id']} n'est plus consultable, mais ses octets ne sont pas encore tous "
             "effacés (classify est arrêté ou en retard) : relancer la commande",
             err=True,

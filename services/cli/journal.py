@@ -11,6 +11,7 @@ import typer
 from schemas.journal import Action
 from services.cli import client
 from services.cli.labels import moment
+from services.cli.terminal import say
 from services.cli.trace import identify
 
 PATH = "/api/v1/journal"
@@ -68,7 +69,7 @@ def journal(
         "to": until.astimezone().isoformat() if until else None,
     }
     for entry in _all([(name, str(value)) for name, value in asked.items() if value]):
-        typer.echo(json.dumps(entry, ensure_ascii=False) if as_json else line(entry))
+        say(json.dumps(entry, ensure_ascii=False) if as_json else line(entry))
 
 
 @app.command("verify")
@@ -83,14 +84,14 @@ def verify(
     params = [("head", head)] if head else []
     found = _checked(client.send("GET", f"{PATH}/verify", params=params, patience=VERIFY_SECONDS))
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        say(json.dumps(found, ensure_ascii=False))
     else:
         for fault in found["faults"]:
-            typer.echo(fault["detail"])
+            say(fault["detail"])
         state = "intact" if found["whole"] else "ALTÉRÉ"
-        typer.echo(f"{found['entries']} entrées, journal {state}")
+        say(f"{found['entries']} entrées, journal {state}")
         if found["head"]:
-            typer.echo(f"à relever : {found['head']}")
+            say(f"à relever : {found['head']}")
     if not found["whole"]:
         raise typer.Exit(1)
 
@@ -125,7 +126,7 @@ def _all(asked: list[tuple[str, str]]) -> Iterator[Found]:
 
 def _checked(answer: httpx.Response) -> Found:
     if answer.status_code != 200:
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     found: Found = answer.json()
     return found

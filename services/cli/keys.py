@@ -12,6 +12,7 @@ from schemas.access import EVERY_POST, Role
 from schemas.vocabulary import Marking
 from services.cli import client
 from services.cli.labels import moment
+from services.cli.terminal import say
 
 PATH = "/api/v1/keys"
 
@@ -62,10 +63,10 @@ def listed(as_json: AsJson = False) -> None:
     """Liste les clés, les plus récentes d'abord."""
     found = _checked(client.get(PATH), 200)
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        say(json.dumps(found, ensure_ascii=False))
         return
     for key in found["keys"]:
-        typer.echo(line(key))
+        say(line(key))
 
 
 @app.command("rotate")
@@ -85,7 +86,7 @@ def rotate(
 def revoke(number: Number, as_json: AsJson = False) -> None:
     """Révoque une clé : elle ne vaut plus."""
     found = _checked(client.send("DELETE", f"{PATH}/{number}"), 200)
-    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else line(found))
+    say(json.dumps(found, ensure_ascii=False) if as_json else line(found))
 
 
 def line(key: dict[str, Any]) -> str:
@@ -118,16 +119,16 @@ def _posts(codes: Sequence[str]) -> str:
 
 def _show_new(key: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(key, ensure_ascii=False))
+        say(json.dumps(key, ensure_ascii=False))
         return
-    typer.echo(line(key), err=True)
-    typer.echo("À conserver maintenant : elle ne sera plus montrée.", err=True)
-    typer.echo(key["key"])
+    say(line(key), err=True)
+    say("À conserver maintenant : elle ne sera plus montrée.", err=True)
+    say(key["key"])
 
 
 def _checked(answer: httpx.Response, status: int) -> dict[str, Any]:
     if answer.status_code != status:
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     found: dict[str, Any] = answer.json()
     return found

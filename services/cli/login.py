@@ -7,6 +7,7 @@ import typer
 
 from services.cli import client
 from services.cli.labels import moment
+from services.cli.terminal import say
 
 PATH = "/api/v1/sign-in-links"
 
@@ -19,11 +20,11 @@ def login(
     """Donne un lien qui ouvre les pages, une seule fois et dans les dix minutes."""
     answer = client.post(PATH)
     if answer.status_code != 201:
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     found = answer.json()
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        say(json.dumps(found, ensure_ascii=False))
         return
-    typer.echo(f"À ouvrir dans un navigateur avant le {moment(found['expires_at'])} :", err=True)
-    typer.echo(found["url"])
+    say(f"À ouvrir dans un navigateur avant le {moment(found['expires_at'])} :", err=True)
+    say(found["url"])

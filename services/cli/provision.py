@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from schemas.topics import ALL
+from services.cli.terminal import say
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.settings import Settings
 
@@ -47,7 +48,7 @@ def provision(
         until = time.monotonic() + wait
         while True:
             try:
-                typer.echo(f"{name} : {prepare(settings)}")
+                say(f"{name} : {prepare(settings)}")
                 break
             except Unavailable:
                 if time.monotonic() >= until:

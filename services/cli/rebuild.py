@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from services.cli.followed import Found, followed
+from services.cli.terminal import say
 
 PATH = "/api/v1/index/rebuild"
 STEPS = {
@@ -25,15 +26,15 @@ def rebuild(
     Interrompue, la commande laisse l'index en place tel qu'il était ; la relancer recommence.
     """
     summary = followed(PATH, "Reconstruction", STEPS)
-    typer.echo(json.dumps(summary, ensure_ascii=False) if as_json else as_text(summary))
+    say(*([json.dumps(summary, ensure_ascii=False)] if as_json else as_text(summary)))
     if not summary["complete"]:
         raise typer.Exit(1)
 
 
-def as_text(summary: Found) -> str:
+def as_text(summary: Found) -> list[str]:
     """The figures of a rebuild for a terminal, in French."""
     if not summary["complete"]:
-        return "Interrompu : l'index en place n'a pas changé ; relancer la commande"
+        return ["Interrompu : l'index en place n'a pas changé ; relancer la commande"]
     seconds = f"{summary['seconds']:.1f}".replace(".", ",")
     lines = [f"Index refait en {seconds} s"]
     for name, said in (
@@ -47,4 +48,4 @@ def as_text(summary: Found) -> str:
             # Thousands apart, as French writes them.
             number = f"{count:,}".replace(",", "\u202f")
             lines.append(f"{number} {said.format(s='s' if count > 1 else '')}")
-    return "\n".join(lines)
+    return lines

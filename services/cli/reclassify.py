@@ -7,6 +7,7 @@ import typer
 
 from schemas import vocabulary
 from services.cli.followed import Found, followed
+from services.cli.terminal import say
 
 PATH = "/api/v1/reclassify"
 STEPS = {
@@ -36,12 +37,12 @@ def reclassify(
     Interrompue, la commande se relance et reprend. Sort en 1 si elle n'est pas allée au bout.
     """
     summary = followed(PATH, "Reclassement", STEPS, dry_run=str(dry_run).lower())
-    typer.echo(json.dumps(summary, ensure_ascii=False) if as_json else as_text(summary))
+    say(*([json.dumps(summary, ensure_ascii=False)] if as_json else as_text(summary)))
     if not summary["complete"]:
         raise typer.Exit(1)
 
 
-def as_text(summary: Found) -> str:
+def as_text(summary: Found) -> list[str]:
     """The figures of a run for a terminal, in French."""
     would = summary["dry_run"]
     lines = [
@@ -68,7 +69,7 @@ def as_text(summary: Found) -> str:
             lines.append(f"{_number(count)} {said.format(s=_s(count))}")
     if not summary["complete"]:
         lines.append("Interrompu avant la fin : relancer la commande pour reprendre")
-    return "\n".join([*lines, *_table(summary["tags"]), *_examples(summary["examples"])])
+    return [*lines, *_table(summary["tags"]), *_examples(summary["examples"])]
 
 
 def _changed(summary: Found) -> str:

@@ -17,6 +17,7 @@ import typer
 from schemas.note import normalise_line, normalise_text
 from services.cli import client
 from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, header
+from services.cli.terminal import say
 from services.cli.trace import identify
 from services.ingest.formats import plain
 
@@ -53,7 +54,7 @@ def rectify(
             known = ", ".join((*TEXT_ENDINGS, *FILE_ENDINGS, ".json"))
             raise typer.BadParameter(f"format non pris en charge (acceptés : {known})")
     except (OSError, ValueError) as error:
-        typer.echo(f"{file} : {error}", err=True)
+        say(f"{file} : {error}", err=True)
         raise typer.Exit(1) from None
     headers = {"If-Match": shown.headers["ETag"]}
     if defaulted:
@@ -72,7 +73,7 @@ def withdraw(note: NoteArgument, as_json: AsJson = False) -> None:
     address = _address(note)
     shown = _shown(address)
     if shown.status_code == 410:
-        typer.echo(client.detail(shown), err=True)
+        say(client.detail(shown), err=True)
         raise typer.Exit(1)
     answer = _send("DELETE", address, headers={"If-Match": shown.headers["ETag"]})
     _say(answer, "retirée", as_json)
@@ -86,7 +87,7 @@ def _shown(address: str) -> httpx.Response:
     """The note as it can be read (200), or that it is withdrawn (410), with its ETag."""
     shown = client.get(address)
     if shown.status_code not in (200, 410) or "ETag" not in shown.headers:
-        typer.echo(client.detail(shown), err=True)
+        say(client.detail(shown), err=True)
         raise typer.Exit(1)
     return shown
 
@@ -134,7 +135,7 @@ def _passages(before: Mapping[str, Any], said: dict[str, Any]) -> list[dict[str,
 def _send(method: str, address: str, **request: Any) -> httpx.Response:
     answer = client.send(method, address, **request)
     if answer.status_code not in (200, 202):
-        typer.echo(client.detail(answer), err=True)
+        say(client.detail(answer), err=True)
         raise typer.Exit(1)
     return answer
 
@@ -142,9 +143,9 @@ def _send(method: str, address: str, **request: Any) -> httpx.Response:
 def _say(answer: httpx.Response, done: str, as_json: bool) -> None:
     receipt = answer.json()
     if as_json:
-        typer.echo(json.dumps(receipt, ensure_ascii=False))
+        say(json.dumps(receipt, ensure_ascii=False))
         return
     said = done if receipt["outcome"] == "accepted" else f"déjà {done}"
-    typer.echo(f"note {said}  {receipt['id']} · révision {receipt['revision']}")
+    say(f"note {said}  {receipt['id']} · révision {receipt['revision']}")
     for warning in receipt["warnings"]:
-        typer.echo(f"  attention : {warning}")
+        say(f"  attention : {warning}")

@@ -12,6 +12,7 @@ from schemas.marks import names
 from schemas.query import DEFAULT_PAGE, MAX_PAGE, Sort
 from services.cli import client
 from services.cli.labels import countries, themes
+from services.cli.terminal import say
 
 Several = list[str] | None
 
@@ -55,16 +56,16 @@ def search(
     parameters += [("sort", sort.value), ("size", str(size))]
     response = client.get("/api/v1/search", parameters)
     if response.status_code != 200:
-        typer.echo(client.detail(response), err=True)
+        say(client.detail(response), err=True)
         raise typer.Exit(2 if response.status_code == 422 else 1)
     page = response.json()
-    typer.echo(json.dumps(page, ensure_ascii=False) if as_json else as_text(page))
+    say(*([json.dumps(page, ensure_ascii=False)] if as_json else as_text(page)))
     if not page["hits"]:
         raise typer.Exit(1)
 
 
-def as_text(page: dict[str, Any]) -> str:
-    """A page of results for a terminal, in French."""
+def as_text(page: dict[str, Any]) -> list[str]:
+    """A page of results for a terminal, in French, a line each."""
     total = page["total"]
     lines = [f"{total} note{'s' if total > 1 else ''} ({page['took_ms']} ms)"]
     if page["relaxed"]:
@@ -84,7 +85,7 @@ def as_text(page: dict[str, Any]) -> str:
         lines.append(f"  {hit['id']}")
     if page["next"]:
         lines += ["", f"Suite : --cursor {page['next']}"]
-    return "\n".join(lines)
+    return lines
 
 
 def plain(fragment: str) -> str:

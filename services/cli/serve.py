@@ -84,8 +84,9 @@ def run(
     logs.set_up(settings.log_level, settings.log_format or "json", service.value)
     # The engines load only where they are served.
     from services import distributed  # noqa: PLC0415
-    from services.runtime import tracing, web  # noqa: PLC0415
+    from services.runtime import private, tracing, web  # noqa: PLC0415
 
+    private.close_elsewhere(settings)
     with web.listen(host, port) as listener, tracing.started(os.environ):
         app = distributed.APPLICATIONS[service.value](settings)
         web.serve(app, listener, settings.proxies)

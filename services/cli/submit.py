@@ -32,6 +32,7 @@ from schemas.vocabulary import Genre
 from services.cli import client, preview
 from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
+from services.cli.terminal import say
 from services.ingest.formats import plain
 from services.ingest.formats.plain import Plain
 from services.runtime import marks
@@ -150,13 +151,13 @@ def submit(
                     _say(result, counts, as_json)
                 progress.advance(task)
         except KeyboardInterrupt:
-            typer.echo(
+            say(
                 "Interrompu. Relancer la même commande : elle reprend où elle s'est arrêtée.",
                 err=True,
             )
             raise typer.Exit(1) from None
     if not as_json:
-        typer.echo(summary(counts))
+        say(summary(counts))
     if counts["refused"] or counts["conflict"]:
         raise typer.Exit(1)
 
@@ -449,15 +450,15 @@ def _say(result: Result, counts: Counter[str], as_json: bool) -> None:
         }
         if result.detail:
             line["detail"] = result.detail
-        typer.echo(json.dumps(line, ensure_ascii=False))
+        say(json.dumps(line, ensure_ascii=False))
         return
     label = OUTCOMES.get(result.outcome, result.outcome)
     extra = f" : {result.detail}" if result.detail else ""
     if result.outcome == "accepted" and "read" in result.answer:
         extra += f" : lu : {preview.in_short(result.answer['read'])}"
-    typer.echo(f"{label:<11} {result.source}{extra}  {result.answer.get('id', '')}".rstrip())
+    say(f"{label:<11} {result.source}{extra}  {result.answer.get('id', '')}".rstrip())
     if result.outcome == "preview":
-        typer.echo("\n".join(preview.lines(result.answer["read"], result.answer["tags"])))
+        say(*preview.lines(result.answer["read"], result.answer["tags"]))
 
 
 def summary(counts: Counter[str]) -> str:

@@ -10,6 +10,7 @@ from schemas.answers import State
 from schemas.note import note_id
 from services.cli import client
 from services.cli.labels import STATES, STEPS, moment
+from services.cli.terminal import say
 
 PAGE = 200
 
@@ -44,18 +45,18 @@ def trace(
     wanted = identify(note) if note is not None else note_id(post or "", reference or "")
     response = client.get(f"/api/v1/notes/{wanted}/trace")
     if response.status_code != 200:
-        typer.echo(client.detail(response), err=True)
+        say(client.detail(response), err=True)
         raise typer.Exit(1)
     found = response.json()
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        say(json.dumps(found, ensure_ascii=False))
         return
     said = STATES.get(found["state"], found["state"])
-    typer.echo(f"{found['id']} · révision {found['revision']} · {said}")
+    say(f"{found['id']} · révision {found['revision']} · {said}")
     for step in found["steps"]:
         name = STEPS.get(step["step"], step["step"])
         detail = f" : {step['detail']}" if step["detail"] else ""
-        typer.echo(f"  {moment(step['at'])}  {name}{detail}")
+        say(f"  {moment(step['at'])}  {name}{detail}")
 
 
 def identify(note: str) -> UUID:
@@ -79,17 +80,17 @@ def _notes_of(post: str, states: list[State], as_json: bool) -> None:
     while True:
         response = client.get("/api/v1/notes", [*asked, *after])
         if response.status_code != 200:
-            typer.echo(client.detail(response), err=True)
+            say(client.detail(response), err=True)
             raise typer.Exit(1)
         page = response.json()
         for each in page["notes"]:
-            typer.echo(json.dumps(each, ensure_ascii=False) if as_json else _place(each))
+            say(json.dumps(each, ensure_ascii=False) if as_json else _place(each))
         count += len(page["notes"])
         if page["next"] is None:
             break
         after = [("after", page["next"])]
     if not as_json:
-        typer.echo(f"{count} note{'s' if count > 1 else ''}")
+        say(f"{count} note{'s' if count > 1 else ''}")
 
 
 def _place(note: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from services.runtime import marks
 from services.runtime.french import complaints
 from services.runtime.ids import uuid7
 from services.runtime.log import Log
+from services.runtime.redaction import redacted
 from services.runtime.registry import (
     BegunCorrection,
     CorrectionSubmission,
@@ -57,7 +58,7 @@ def read_correction(
         at=now,
         tags=sent.tags,
         content_hash=tags_hash(sent.tags),
-        comment=(sent.comment or "").strip() or None,
+        comment=redacted((sent.comment or "").strip()) or None,
         seen=states_seen(if_match),
     )
 

@@ -21,6 +21,7 @@ from typing import Any
 from schemas.events import SCHEMA_VERSION
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.originals import Originals
+from services.runtime.private import close_folder, close_where_ours
 
 FORMAT = 2
 """Of a backup's folder. A higher one is refused: it comes from a newer release. The first had no
@@ -70,6 +71,7 @@ def save(source: Source, target: Path, progress: Progress = silent) -> dict[str,
             raise Misconfigured(f"rien à sauvegarder : {path} n'existe pas")
     _empty(target)
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    close_where_ours(target)
     try:
         with _one_moment(source) as (registry, log):
             _copy(registry, target / REGISTRY, progress)
@@ -107,6 +109,7 @@ def restore(backup: Path, data: Path, progress: Progress = silent) -> dict[str, 
     _empty(data)
     manifest = check(backup, progress)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    close_folder(data)
     try:
         for name in FILES:
             _put_back(backup / name, data / name, manifest["files"][name], progress)

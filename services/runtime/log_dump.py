@@ -53,8 +53,10 @@ async def dump(
     counts = {topic.name: 0 for topic in topics}
     digest = hashlib.sha256()
     try:
-        draft.touch(mode=0o600)
-        with draft.open("wb") as raw:
+        # Made anew: what lay there may be a link, or open to others.
+        draft.unlink(missing_ok=True)
+        made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(made, "wb") as raw:
             with gzip.open(raw, "wb", compresslevel=LEVEL) as file:
                 head = {"valise": "log", "format": FORMAT, "event_schema": SCHEMA_VERSION}
                 _put(file, head, digest)

@@ -1,7 +1,8 @@
 """Log lines for people, or one JSON object a line for machines; one line per outcome there.
 
 What ends a message is told through `tell`: as text one line a batch, as JSON one line a message.
-No line holds a note's subject or body.
+No line holds a note's subject or body, a key, or a sign that acts on a terminal; nothing that is
+logged can begin a line of its own.
 """
 
 import json
@@ -12,10 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from services.runtime.redaction import redacted
+from services.runtime.visible import visible
+
 Style = Literal["json", "text"]
 
 OUTCOMES = "valise_outcomes"
 """Attribute of a log record that carries outcomes."""
+
+BELOW = "\n    "
+"""Before the further lines of a message as text: a line that begins with a time is ours."""
 
 CHATTY = ("httpx", "alembic")
 """Libraries that log each call at INFO."""
@@ -71,16 +78,24 @@ def tell(
 def set_up(level: str, style: Style, service: str = "valise") -> None:
     """Log to standard error from now on, in place of whatever was set up before."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(service) if style == "json" else _text())
+    handler.setFormatter(JsonLines(service) if style == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _text() -> logging.Formatter:
-    return logging.Formatter(
-        "%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
-    )
+class TextLines(logging.Formatter):
+    """A line for people; what follows of a message or an exception is indented below it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and those below it."""
+        said = visible(redacted(super().format(record)), keep="\n\t")
+        return said.replace("\n", BELOW)
 
 
 class JsonLines(logging.Formatter):
@@ -92,7 +107,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, or as many as the record tells outcomes."""
-        return "\n".join(_encoded(line) for line in self._lines(record))
+        return "\n".join(visible(_encoded(line)) for line in self._lines(record))
 
     def _lines(self, record: logging.LogRecord) -> Iterator[dict[str, Any]]:
         begin: dict[str, str | int] = {
@@ -101,9 +116,16 @@ class JsonLines(logging.Formatter):
         }
         ended: Sequence[Ended] | None = getattr(record, OUTCOMES, None)
         if ended is not None:
-            yield from (begin | each.fields() for each in ended)
+            yield from (begin | _without_secrets(each.fields()) for each in ended)
             return
-        said = {"service": self._service, "logger": record.name, "message": record.getMessage()}
+        message = redacted(record.getMessage())
+        said = {"service": self._service, "logger": record.name, "message": message}
         if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
+            said["exception"] = redacted(self.formatException(record.exc_info))
         yield begin | said
+
+
+def _without_secrets(fields: dict[str, str | int]) -> dict[str, str | int]:
+    """The same, of which only the reason may quote somebody."""
+    reason = fields.get("reason")
+    return fields | {"reason": redacted(reason)} if isinstance(reason, str) else fields

@@ -21,6 +21,7 @@ from services.runtime.access.gate import caller_of, needs
 from services.runtime.journal import enter, record
 from services.runtime.log import Log
 from services.runtime.originals import Originals
+from services.runtime.redaction import redacted
 from services.runtime.registry import LetterFilter, Registry
 from services.runtime.registry.chain import Detail
 from services.runtime.settings import Settings
@@ -133,8 +134,9 @@ def router(
         request: Request,
         response: Response,
     ) -> Expunged:
-        await _ordered(request, note_id, "expunged", reason=order.reason)
-        done = await expunger.expunge(note_id, order.reason)
+        reason = redacted(order.reason)
+        await _ordered(request, note_id, "expunged", reason=reason)
+        done = await expunger.expunge(note_id, reason)
         if done.finished_at is None:
             response.status_code = 202
         return done

@@ -1,7 +1,8 @@
 """Conditional requests: whether what a client has kept is still good (RFC 9110, section 13).
 
-An ETag is made of the very bytes. `Freshness` remembers which bytes a cheap stamp of their content
-stood for, so that an unchanged feed is answered without being written again.
+An ETag is made of the very bytes; of a feed each caller is shown one of their own. `Freshness`
+remembers which bytes a cheap stamp of their content stood for, so that an unchanged feed is
+answered without being written again.
 """
 
 from collections import OrderedDict
@@ -76,10 +77,16 @@ def unchanged(headers: Mapping[str, str], tag: str, since: datetime | None = Non
     """Whether the client's copy is good (answer 304): by `If-None-Match`, else by date."""
     given = headers.get("if-none-match")
     if given is not None:
-        kept = (one.strip().removeprefix("W/") for one in given.split(","))
-        return any(one in (tag, "*") for one in kept)
+        return has_copy(headers, tag) or given.strip() == "*"
     asked = headers.get("if-modified-since")
     return bool(asked and since and (when := _http_date(asked)) and since <= when)
+
+
+def has_copy(headers: Mapping[str, str], tag: str) -> bool:
+    """Whether the client names this very ETag, and so has been given what it stands for. `*` and
+    dates anybody can say."""
+    given = headers.get("if-none-match", "")
+    return any(one.strip().removeprefix("W/") == tag for one in given.split(","))
 
 
 def _http_date(text: str) -> datetime | None:

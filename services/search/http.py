@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi import Query as Parameter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from schemas.access import Me, Role
+from schemas.access import Caller, Me, Role
 from schemas.answers import MissingReferences, NoteView, Problem, Revisions, SearchPage, Trace
 from schemas.correction import LabelledNote
 from schemas.events import MAX_REVISION
@@ -28,14 +29,14 @@ from services.search import notes
 from services.search.citations import Missing, links_for, missing_for
 from services.search.corrections import labelled_notes
 from services.search.feeds import rendered
-from services.search.freshness import Freshness, State, unchanged
+from services.search.freshness import Freshness, State, has_copy, unchanged
 from services.search.index import CursorExpired, CursorInvalid, Index, Page
 from services.search.parameters import FieldError, WrongParameters, openapi_parameters, query_of
 from services.search.reader import reader_of
 from services.search.revisions import revisions_for
 from services.search.seal import Seal
 from services.search.superseded import in_force
-from services.search.topics import MEDIA, UnknownTopic, topic_of
+from services.search.topics import MEDIA, Format, Topic, UnknownTopic, topic_of
 
 REVALIDATE = "private, no-cache"
 """Kept, but asked for again each time: a withdrawn note must not live on in a cache."""
@@ -207,9 +208,14 @@ def feeds(index: Index, registry: Registry, settings: Settings) -> APIRouter:
     """`/feeds`: every topic and every search as Atom and as JSON Feed."""
     router = APIRouter(tags=["feeds"], dependencies=[needs(Role.READ)])
     freshness = Freshness()
+    seal = Seal(registry)
+
+    async def shown_to(caller: Caller, state: State) -> State:
+        return replace(state, etag=await seal.tag(state.etag, caller.id))
 
     async def feed(path: FeedPath, request: Request) -> Response:
         reader = await reader_of(request)
+        caller = await caller_of(request, Role.READ)
         try:
             topic, form = topic_of(path, request.query_params.multi_items(), reader)
         except UnknownTopic as unknown:
@@ -222,21 +228,18 @@ def feeds(index: Index, registry: Registry, settings: Settings) -> APIRouter:
         # What one audience gets is not what another one has kept.
         kept = f"{address} {audience_of(reader)}"
         stamp = await index.stamp(topic.query)
-        state = freshness.known(kept, stamp)
-        if state is not None and unchanged(request.headers, state.etag, state.since):
-            return _not_modified(state, now)
-        page = await found(index, registry, topic.query)
-        # Notes with some of the words are an answer to a person, not what a feed follows.
-        body = rendered(form, topic, base, () if page.relaxed else page.hits)
-        state = freshness.keep(kept, stamp, body, now)
-        if unchanged(request.headers, state.etag, state.since):
-            return _not_modified(state, now)
-        record(request, Action.FOLLOWED, topic.name, form=form.value, **_wanted(topic.query))
-        return Response(
-            body,
-            media_type=f"{MEDIA[form]}; charset=utf-8",
-            headers=state.headers(now) | {"Cache-Control": REVALIDATE},
-        )
+        state, body = freshness.known(kept, stamp), None
+        shown = None if state is None else await shown_to(caller, state)
+        if shown is None or not unchanged(request.headers, shown.etag, shown.since):
+            page = await found(index, registry, topic.query)
+            # Notes with some of the words are an answer to a person, not what a feed follows.
+            body = rendered(form, topic, base, () if page.relaxed else page.hits)
+            shown = await shown_to(caller, freshness.keep(kept, stamp, body, now))
+        _followed(request, topic, form, shown)
+        headers = shown.headers(now) | {"Cache-Control": REVALIDATE}
+        if body is None or unchanged(request.headers, shown.etag, shown.since):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=f"{MEDIA[form]}; charset=utf-8", headers=headers)
 
     router.get(
         "/feeds/{path:path}",
@@ -303,6 +306,16 @@ def searched(request: Request, query: Query, page: Page) -> None:
     record(request, Action.SEARCHED, **_wanted(query), hits=page.total)
 
 
+def _followed(request: Request, topic: Topic, form: Format, shown: State) -> None:
+    """Have the journal tell of a feed: of one with words as of a search, whatever the answer; of
+    another unless the caller has it already."""
+    wanted = _wanted(topic.query)
+    if topic.query.words:
+        record(request, Action.SEARCHED, feed=form.value, **wanted)
+    elif not has_copy(request.headers, shown.etag):
+        record(request, Action.FOLLOWED, topic.name, form=form.value, **wanted)
+
+
 def _wanted(query: Query) -> dict[str, Any]:
     """What a query asks for, without who asks and how it is shown."""
     said = query.model_dump(
@@ -342,11 +355,6 @@ def base_of(request: Request, settings: Settings) -> str:
     """
     stated = settings.distributed or "public_url" in settings.model_fields_set
     return (settings.public_url if stated else str(request.base_url)).rstrip("/")
-
-
-def _not_modified(state: State, now: datetime) -> Response:
-    headers = state.headers(now) | {"Cache-Control": REVALIDATE}
-    return Response(status_code=304, headers=headers)
 
 
 def _labelled_schema() -> dict[str, Any]:

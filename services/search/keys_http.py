@@ -13,6 +13,7 @@ from services.runtime.access import keys
 from services.runtime.access.gate import needs
 from services.runtime.journal import record
 from services.runtime.problems import ProblemError
+from services.runtime.redaction import redacted
 from services.runtime.registry import Registry, aside
 
 PATH = "/api/v1/keys"
@@ -50,7 +51,8 @@ def router(registry: Registry) -> APIRouter:
         if order.expires_at is not None and order.expires_at <= now:
             wrong = [{"field": "expires_at", "detail": "cette date est passée"}]
             raise ProblemError(422, "Clé refusée", errors=wrong)
-        made = await _made(order, now)
+        named = order.model_copy(update={"name": redacted(order.name)})
+        made = await _made(named, now)
         _recorded(request, made)
         return made
 

@@ -1,8 +1,9 @@
-"""Cursors sealed: what a client brings back is what the service gave it, and tells it nothing.
+"""Cursors and ETags sealed: what a client brings back is what it was given, and tells it nothing.
 
 Encrypted and authenticated (AES-GCM) under a secret that all processes of a deployment share: it is
 derived from the hash of the first key ever made, which stays in the registry for good and leaves it
-nowhere else. A cursor may hold a place that a reader is not to know, such as a score.
+nowhere else. A cursor may hold a place that a reader is not to know, such as a score; an ETag made
+of an answer's bytes alone could be guessed, or compared with another reader's.
 """
 
 import hmac
@@ -20,6 +21,7 @@ from services.search.index import CursorInvalid, Page
 
 PURPOSE = b"valise cursor 2"
 """Keeps this use of the hash apart from any other."""
+TAGS = b"valise etag 1"
 NONCE_BYTES = 12
 """GCM's own size. Random: good for 2**32 cursors under one secret (NIST SP 800-38D, 8.3)."""
 SEARCH = "search"
@@ -30,6 +32,7 @@ class Seal:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._first: bytes | None = None
         self._cipher: AESGCM | None = None
 
     async def opened(self, query: Query) -> Query:
@@ -63,8 +66,17 @@ class Seal:
         hidden = cipher.encrypt(nonce, text.encode(), kind.encode())
         return urlsafe_b64encode(nonce + hidden).decode()
 
+    async def tag(self, etag: str, caller_id: str) -> str:
+        """The ETag that this caller is given for what has that one. Raises Unavailable."""
+        key = hmac.digest(await self._secret(), TAGS, sha256)
+        return f'"{hmac.digest(key, f"{etag} {caller_id}".encode(), sha256).hex()[:32]}"'
+
     async def _ready(self) -> AESGCM:
         if self._cipher is None:
-            first = await aside(self._registry.first_key_hash)
-            self._cipher = AESGCM(hmac.digest(first.encode(), PURPOSE, sha256))
+            self._cipher = AESGCM(hmac.digest(await self._secret(), PURPOSE, sha256))
         return self._cipher
+
+    async def _secret(self) -> bytes:
+        if self._first is None:
+            self._first = (await aside(self._registry.first_key_hash)).encode()
+        return self._first

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.topics import CLASSIFIED, SUBMITTED
 from services.cli.dead_letters import content
+from services.cli.terminal import say_text
 from tests.builders import a_classified_note, a_note
 from tests.cli.test_command import run
 from tests.contract.log_places import eventually
@@ -54,9 +55,11 @@ def test_without_a_service_the_command_says_so_and_exits_3(arguments: list[str])
     assert url in failed.stderr
 
 
-def test_bytes_from_outside_send_no_control_characters_to_a_terminal() -> None:
-    shown = content({"encoding": "text", "data": "né\n\x1b[2J\u202e"})
-    assert shown == "né\n\ufffd[2J\ufffd"
+def test_bytes_from_outside_send_no_control_characters_to_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say_text(content({"encoding": "text", "data": "né\n\x1b[2J\u202e"}))
+    assert capsys.readouterr().out == "né\n\\u001b[2J\\u202e\n"
     assert content({"encoding": "base64", "data": "/wA="}) == "(base64) /wA="
 
 

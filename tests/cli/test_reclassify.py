@@ -37,7 +37,7 @@ SUMMARY: dict[str, Any] = {
 
 
 def test_a_dry_run_is_told_in_french() -> None:
-    assert as_text(SUMMARY).replace("\u202f", " ").splitlines() == [
+    assert [line.replace("\u202f", " ") for line in as_text(SUMMARY)] == [
         "Version 2 du classement : simulation, rien n'est publié",
         "12 345 notes dans le journal : 12 000 à reclasser, 340 déjà à jour, 5 retirées",
         "2 notes changeraient d'étiquettes sur 12 000 à reclasser",
@@ -64,7 +64,7 @@ def test_a_run_that_was_stopped_says_so() -> None:
         "tags": [],
         "examples": [],
     }
-    assert as_text(stopped).splitlines()[2:] == [
+    assert as_text(stopped)[2:] == [
         "Aucune note ne change d'étiquettes sur 12\u202f000 à reclasser",
         "50 reclassements publiés",
         "1 état redit pour que le dernier événement soit le plus récent",

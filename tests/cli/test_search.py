@@ -12,7 +12,7 @@ def said(**marks: Any) -> list[str]:
     hit = {name: hit[name] for name in hit if name not in ("marking", "special_france")}
     shown = hit | {"highlights": {"body": []}} | marks
     page = {"total": 1, "took_ms": 3, "relaxed": False, "hits": [shown], "next": None}
-    return as_text(page).splitlines()
+    return as_text(page)
 
 
 def test_the_marks_of_a_note_stand_beside_its_date() -> None:

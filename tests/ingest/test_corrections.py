@@ -1,6 +1,7 @@
 """A reader corrects a note: what is answered, what the log gets, what a crash leaves."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from services.ingest.accept import Refused
 from services.ingest.correct import correct, read_correction, states_seen, tags_hash
 from services.ingest.relay import relay_once
 from services.ingest.submit import TooLarge, submit
+from services.runtime.access import keys
 from services.runtime.log import Entry
 from services.runtime.log.sqlite import SqliteLog
 from services.runtime.registry import BegunCorrection, Registry
@@ -388,6 +390,11 @@ class TestReading:
             b'{"themes": [], "countries": [], "comment": "  "}', ID, now=datetime.now(UTC)
         )
         assert sent.comment is None
+
+    def test_a_key_in_a_comment_is_not_kept(self) -> None:
+        said = json.dumps({"themes": [], "countries": [], "comment": f"Avec {keys.new()}"})
+        sent = read_correction(said.encode(), ID, now=datetime.now(UTC))
+        assert sent.comment == "Avec valise_…"
 
     @given(st.binary(max_size=200))
     def test_any_bytes_are_a_correction_or_refused(self, raw: bytes) -> None:

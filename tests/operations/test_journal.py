@@ -5,6 +5,7 @@ from pathlib import Path
 
 from schemas.journal import JournalCheck
 from services.runtime import backup
+from services.runtime.access import keys
 from services.runtime.journal.check import Check
 from services.runtime.registry import JournalFilter, Registry
 from tests.builders import a_classified_note, a_note
@@ -29,11 +30,12 @@ async def test_an_expunging_leaves_the_chain_whole_and_of_the_note_its_id_alone(
         await desk.write("notes.classified", NOTE.note_id, NOTE)
         await eventually(lambda: desk.index.get(NOTE.note_id))
         assert (await desk.http.get(path)).status_code == 200
-        done = await desk.http.post(f"{path}/expunge", json={"reason": "Envoyée par erreur"})
+        done = await desk.http.post(f"{path}/expunge", json={"reason": f"Clé {keys.new()}"})
         assert done.status_code in (200, 202), done.text
         expunged, read = desk.registry.journal_page(JournalFilter(object=str(NOTE.note_id)))
         assert read.draft.details == '{"revision":1,"what":"note"}'
-        assert expunged.draft.details == '{"reason":"Envoyée par erreur","what":"expunged"}'
+        assert expunged.draft.details == '{"reason":"Clé valise_…","what":"expunged"}'
+        assert done.json()["reason"] == "Clé valise_…"
         assert checked(desk.registry).whole
 
 

@@ -103,10 +103,10 @@ def test_what_was_done_is_told_in_french() -> None:
         {"complete": True, "notes": 12_345, "withdrawn": 1, "refused": 0, "unreadable": 2,
          "seconds": 31.4}
     )  # fmt: skip
-    assert told.replace("\u202f", " ").splitlines() == [
+    assert [line.replace("\u202f", " ") for line in told] == [
         "Index refait en 31,4 s",
         "12 345 notes en place",
         "1 note retirée",
         "2 enregistrements illisibles, laissés de côté",
     ]
-    assert as_text({"complete": False}).startswith("Interrompu")
+    assert as_text({"complete": False})[0].startswith("Interrompu")

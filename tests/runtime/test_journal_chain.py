@@ -1,5 +1,6 @@
 """What was done to the journal shows, and where."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
@@ -150,9 +151,12 @@ def test_the_hash_is_the_same_whatever_the_zone_in_which_the_moment_is_said() ->
 
 
 def test_long_details_are_cut_and_say_so() -> None:
-    text = written({"hits": 3, "words": "é" * 5_000})
-    assert text == '{"hits":3,"cut":true}'
-    assert len(written({"words": "é" * 1_000, "hits": 3})) <= MOST_DETAILS
+    codes = ["DE"] * 5_000
+    text = written({"hits": 3, "country": codes, "words": "retraites " * 100})
+    assert json.loads(text) == {"hits": 3, "words": "retraites " * 100, "cut": True}
+    assert len(written({"country": codes, "words": "é" * 90_000})) <= MOST_DETAILS
+    unseen = "%E2%80%8B" * 1_000  # the longest words that a search takes, of no-width spaces
+    assert json.loads(written({"words": unseen, "hits": 3})) == {"words": unseen, "hits": 3}
 
 
 def test_a_noted_head_is_read_as_it_is_logged() -> None:

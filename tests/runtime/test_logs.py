@@ -3,12 +3,15 @@
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from services.runtime import logs
+from services.runtime.access import keys
 from services.runtime.logs import Ended, JsonLines, tell
+from services.runtime.visible import unseen
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -54,6 +57,44 @@ def test_as_text_the_batch_is_one_readable_line() -> None:
     logger.addHandler(logging.StreamHandler(out))
     tell(logger, logging.INFO, [Ended("search", "indexed", "t")] * 3, "search: %d indexed", 3)
     assert out.getvalue() == "search: 3 indexed\n"
+
+
+def a_record(message: str, *args: object) -> logging.LogRecord:
+    """A record with an exception whose words are somebody else's."""
+    try:
+        _fail(f"boum\n2026-11-26T00:00:00+0000 INFO valise forged {HOSTILE}")
+    except ValueError:
+        return logging.LogRecord("valise", 20, "f", 1, message, args, sys.exc_info())
+    raise AssertionError
+
+
+def _fail(words: str) -> None:
+    raise ValueError(words)
+
+
+HOSTILE = f"\r\n\x1b]0;x\x07\x9b31m\u202e\u2028{keys.new()}"
+
+
+@pytest.mark.parametrize("style", [logs.TextLines(), JsonLines("search")])
+def test_what_is_logged_of_others_words_begins_no_line_and_acts_on_no_terminal(
+    style: logging.Formatter,
+) -> None:
+    shown = style.format(a_record("refused: %s", HOSTILE))
+    assert not any(unseen(sign) for sign in shown.replace("\n", ""))
+    first, *others = shown.split("\n")
+    assert "refused" in first
+    assert all(line.startswith("    ") for line in others)
+    assert "valise_…" in shown
+    assert HOSTILE[-20:] not in shown
+
+
+def test_an_outcome_that_quotes_a_key_does_not_log_it(
+    written: tuple[logging.Logger, io.StringIO],
+) -> None:
+    logger, out = written
+    tell(logger, logging.INFO, [Ended("search", "parked", "t", reason=f"not {HOSTILE}")], "")
+    (line,) = lines(out)
+    assert str(line["reason"]).endswith("valise_…")
 
 
 def test_any_other_line_names_its_service_and_logger(

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.access import Role
 from schemas.answers import Hit
 from schemas.events import Kind
 from schemas.query import PUBLIC, Query
 from services.search.document import documents
 from services.search.feeds import atom, clean, json_feed
-from services.search.freshness import Freshness, unchanged
+from services.search.freshness import Freshness, etag, has_copy, unchanged
 from services.search.parameters import WrongParameters
+from services.search.seal import Seal
 from services.search.topics import Format, Topic, UnknownTopic, topic_for, topic_of
 from tests.search import corpus
 from tests.search.site import Site, open_site
@@ -259,14 +261,33 @@ async def test_a_program_that_has_the_latest_gets_304_and_nothing_else(site: Sit
     assert stale.status_code == 200
 
 
-async def test_the_etag_is_the_bytes_own(site: Site, tmp_path_factory: Any) -> None:
+async def test_the_same_notes_are_the_same_bytes_wherever_they_are(
+    site: Site, tmp_path_factory: Any
+) -> None:
     here = await site.get("/feeds/all.atom")
     async with open_site(tmp_path_factory.mktemp("twin")) as twin:
         await twin.take(*corpus.ALL)
         there = await twin.get("/feeds/all.atom")
     assert there.content == here.content
-    assert there.headers["etag"] == here.headers["etag"]
     assert (await site.get("/feeds/all.json")).headers["etag"] != here.headers["etag"]
+
+
+async def test_an_etag_is_its_callers_own(site: Site) -> None:
+    """Nobody learns by another's ETag, or by one made of bytes they can guess, what a feed has."""
+    path = "/feeds/search.json?post=berlin&year=1999"
+    mine = await site.get(path)
+    assert mine.json()["items"] == []
+    site.read_by(Role.READ)
+    theirs = await site.get(path, if_none_match=mine.headers["etag"])
+    assert (theirs.status_code, theirs.content) == (200, mine.content)
+    assert theirs.headers["etag"] not in (mine.headers["etag"], etag(mine.content))
+    guessed = await site.get(path, if_none_match=etag(mine.content))
+    assert guessed.status_code == 200
+
+
+async def test_all_processes_of_a_deployment_give_a_caller_the_same_etag(site: Site) -> None:
+    other = [await Seal(site.registry).tag('"x"', "key:1") for _ in range(2)]
+    assert other[0] == other[1] != await Seal(site.registry).tag('"x"', "key:2")
 
 
 async def test_a_withdrawn_note_leaves_the_feed_and_the_copy_is_no_longer_good(
@@ -369,6 +390,7 @@ def test_a_kept_copy_is_known_by_its_tag_alone(header: str, good: bool) -> None:
     since = NOON.replace(microsecond=0)
     dated = {"if-none-match": header, "if-modified-since": format_datetime(since, usegmt=True)}
     assert unchanged(dated, '"abc"', since) is good
+    assert has_copy(dated, '"abc"') is (good and header != "*")
 
 
 @pytest.mark.parametrize("text", ["hier", "", "Thu, 99 Foo 2026", "2026-03-04"])

@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from schemas.access import Role
+from services.cli.journal import line
+from services.cli.terminal import say
 from services.runtime.errors import Unavailable
 from services.runtime.journal import writer
+from services.runtime.journal.given import address_of
+from services.runtime.registry import Draft
 from services.runtime.registry.database import Database
 from tests.builders import a_classified_note, a_note
-from tests.keys import SECRET
+from tests.keys import HEADERS, SECRET
 from tests.search.site import Site, open_site
 
 NOTE = a_classified_note(a_note())
@@ -91,6 +98,59 @@ async def test_a_feed_is_entered_when_it_had_something_new(site: Site) -> None:
     assert (one["action"], one["object"], one["details"]) == ("followed", "all", {"form": "atom"})
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"If_None_Match": "*"},
+        {"If_None_Match": '"guessed"'},
+        {"If_Modified_Since": "Fri, 31 Dec 2100 00:00:00 GMT"},
+        {"If_None_Match": "own"},
+        {"If_None_Match": 'W/"x", own'},
+    ],
+)
+@pytest.mark.parametrize("words", ["retraites", "zizanie"])
+async def test_a_feed_with_words_is_a_search_whatever_is_answered(
+    site: Site, words: str, kept: dict[str, str]
+) -> None:
+    path = f"/feeds/search.json?q={words}&post=berlin"
+    own = (await site.get(path)).headers["ETag"]
+    given = {name: value.replace("own", own) for name, value in kept.items()}
+    again = await site.get(path, **given)
+    assert again.status_code == (304 if given and "guessed" not in str(given) else 200)
+    for each in await entries(site):
+        assert (each["action"], each["object"]) == ("searched", "")
+        assert each["details"] == {"words": words, "post": ["berlin"], "feed": "json"}
+    assert len(await entries(site)) == 2
+    assert (await site.reader.head(path)).status_code == 200
+    assert len(await entries(site)) == 3
+
+
+@pytest.mark.parametrize(
+    "kept", [{"If_None_Match": "*"}, {"If_Modified_Since": "Fri, 31 Dec 2100 00:00:00 GMT"}]
+)
+async def test_only_who_was_given_a_feed_asks_again_without_an_entry(
+    site: Site, kept: dict[str, str]
+) -> None:
+    own = (await site.get("/feeds/all.json")).headers["ETag"]
+    assert (await site.get("/feeds/all.json", **kept)).status_code == 304
+    assert len(await entries(site)) == 2
+    assert (await site.get("/feeds/all.json", If_None_Match=own)).status_code == 304
+    assert len(await entries(site)) == 2
+    site.read_by(Role.READ)
+    assert (await site.get("/feeds/all.json", If_None_Match=own)).status_code == 200
+    site.reader.headers.update(HEADERS)
+    assert [each["who"] for each in await entries(site)] == ["key:1", "key:1", "key:2"]
+
+
+@pytest.mark.parametrize("kept", ["*", 'W/"1.0.1", *', "own"])
+async def test_a_note_that_is_answered_304_is_entered_as_read(site: Site, kept: str) -> None:
+    address = f"/api/v1/notes/{NOTE.note_id}"
+    own = (await site.get(address)).headers["ETag"]
+    await site.get(address, If_None_Match=kept.replace("own", own))
+    assert [each["action"] for each in await entries(site)] == ["read", "read"]
+
+
 async def test_the_export_of_corrections_is_a_download(site: Site) -> None:
     await site.get("/api/v1/corrections")
     one = await only(site)
@@ -137,6 +197,92 @@ async def test_refused_access_is_entered_with_what_was_tried_and_never_with_the_
     assert stranger[-20:] not in (site.settings.data / "registry.sqlite3").read_bytes().decode(
         errors="replace"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "tried"),
+    [
+        ("/api/v1/notes/%1b%5d0;PWNED%07/trace", "/api/v1/notes/%1b%5d0;PWNED%07/trace"),
+        ("/api/v1/notes/a%0d%0aINFO%09b/trace", "/api/v1/notes/a%0d%0aINFO%09b/trace"),
+        ("/api/v1/notes/%e2%80%aetxt/trace", "/api/v1/notes/%e2%80%aetxt/trace"),
+        (f"/api/v1/notes/{str(SECRET).replace('_', '%5f')}", "/api/v1/notes/valise_…"),
+    ],
+)
+async def test_a_path_that_was_refused_is_entered_as_it_was_sent(
+    site: Site, path: str, tried: str
+) -> None:
+    await site.reader.get(f"http://valise.test{path}", headers={"Authorization": ""})
+    (one,) = await entries(site, action="refused")
+    assert one["details"]["tried"] == f"GET {tried}"
+    assert one["details"]["tried"].isprintable()
+
+
+async def test_bytes_that_are_no_address_are_entered_as_an_address() -> None:
+    scope = {"raw_path": b"/a\xff\x1b\r\n b%2f", "path": "/"}
+    assert address_of(scope) == "/a%FF%1B%0D%0A%20b%2f"
+    assert address_of({"path": "/é\x1b"}) == "/%C3%A9%1B"
+
+
+async def test_a_method_and_a_path_without_end_leave_a_short_entry(site: Site) -> None:
+    await site.reader.request("X" * 5_000, "/api/v1/keys" + "/x" * 5_000)
+    await site.reader.get(f"/api/v1/notes/{'x' * 5_000}", headers={"Authorization": ""})
+    (one,) = await entries(site, action="refused")
+    assert len(one["details"]["tried"]) == len("GET ") + 200
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u00ad", "\u2028", "\u061c", "\u200f", "\U000e0041"])
+async def test_what_cannot_be_seen_in_what_somebody_typed_is_entered_so_that_it_can(
+    site: Site, sign: str
+) -> None:
+    address = f"/api/v1/search?q={quote(f'retra{sign}ites')}"
+    assert (await site.get(address)).status_code == 200
+    order = {"name": f"Poste{sign}de Rome", "rights": {"roles": ["read"]}}
+    made = await site.reader.post("/api/v1/keys", json=order)
+    assert made.status_code == 201
+    site.reader.headers["Authorization"] = f"Bearer {made.json()['key']}"
+    await site.get(address)
+    site.reader.headers.update(HEADERS)
+    searched, key_made, by_other = await entries(site)
+    kept = " " if sign == "\u2028" else quote(sign)  # a separator of lines is a space to a search
+    assert searched["details"]["words"] == f"retra{kept}ites"
+    assert key_made["details"]["name"] == by_other["name"] == f"Poste{kept}de Rome"
+
+
+@pytest.mark.parametrize("written", [str(SECRET), str(SECRET).upper(), " ".join(str(SECRET))])
+async def test_a_key_typed_in_the_wrong_place_is_kept_nowhere(
+    site: Site, written: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    typed = f"retraites {written}"
+    for path in ("/api/v1/search", "/feeds/search.json", "/"):
+        assert (await site.get(f"{path}?q={quote(typed)}")).status_code == 200
+    order = {"name": typed[:200], "rights": {"roles": ["read"]}}
+    assert (await site.reader.post("/api/v1/keys", json=order)).status_code == 201
+    found = await entries(site)
+    assert [each["details"].get("words") for each in found[:3]] == ["retraites valise_…"] * 3
+    assert found[3]["details"]["name"] == "retraites valise_…"
+    listed = (await site.reader.get("/api/v1/keys")).json()["keys"]
+    assert listed[0]["name"] == "retraites valise_…"
+    site.registry.close()
+    for file in site.settings.data.glob("registry.sqlite3*"):
+        assert written.encode() not in file.read_bytes()
+    assert written not in caplog.text
+
+
+async def test_entries_of_former_releases_stay_as_they_are_and_show_without_effect(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = f"GET /\x1b]0;PWNED\x07\u202e{SECRET}"
+    details = json.dumps({"tried": tried}, ensure_ascii=False)
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+    site.registry.enter([Draft(uuid4(), moment, "", "", "refused", "", details, "127.0.0.1")])
+    await site.get("/api/v1/search?q=retraites")
+    old, _ = await entries(site)
+    assert old["details"] == {"tried": tried}
+    say(line(old))
+    shown = capsys.readouterr().out
+    assert r"\u001b]0;PWNED\u0007\u202e" in shown
+    assert shown.removesuffix("\n").isprintable()
+    assert (await site.reader.get(f"{PATH}/verify")).json()["whole"]
 
 
 async def test_keys_made_replaced_and_revoked_are_entered_before_the_answer(site: Site) -> None:

@@ -3,7 +3,6 @@
 Looked at for marks of protection, by the process that reads the document, and thrown away.
 """
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,7 +15,7 @@ from schemas.marks import LONGEST
 from schemas.note import MAX_BODY
 from services.ingest.formats import archive
 from services.ingest.formats.model import Held, Refused
-from services.ingest.formats.xml import Element, local, parsed
+from services.ingest.formats.xml import Element, encoding, local, parsed
 
 MOST_CHARACTERS = 2 * MAX_BODY
 """Of all that stands beside one text."""
@@ -42,8 +41,6 @@ _FILES = re.compile(r"(?i)(?:^|/)(?:embeddings/|afchunk[^/]*\.(?!xml$))")
 """Of a DOCX: what is embedded, and what is to be imported (`w:altChunk`)."""
 _OBJECT = re.compile(r"Object \d+")
 """Of an ODT: an object of another program; one of its own is a folder of XML."""
-_BEFORE_XML = codecs.BOM_UTF8 + b" \t\r\n"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def joined(lines: Iterable[str]) -> str:
@@ -111,7 +108,7 @@ def of_parts(
             continue
         with suppress(Refused):  # what cannot be unpacked nobody reads
             data = archive.read(packed, entry)
-            if is_xml(data):
+            if encoding(data) is not None:
                 are_properties = entry.filename.startswith(properties_in)
                 yield from of_part(data, what, are_properties=are_properties)
 
@@ -130,15 +127,10 @@ def of_package(packed: ZipFile) -> Iterator[str]:
     for entry in packed.infolist():
         with suppress(Refused):
             data = archive.read(packed, entry)
-            if is_xml(data):
+            if encoding(data) is not None:
                 root = parsed(data, "Office")
                 yield from (each.text for each in root.iter("*") if each.text)
                 yield from paragraphs(root)
-
-
-def is_xml(data: bytes) -> bool:
-    """Whether a part of an office file looks like XML."""
-    return data.lstrip(_BEFORE_XML)[:1] == b"<" or data.startswith(_UTF_16)
 
 
 def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:
@@ -147,6 +139,6 @@ def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:
         root = parsed(data, what)
     except Refused:
         # No editor opens it, but what it says may be read all the same.
-        text = data.decode("utf-8", "replace")
+        text = data.decode(encoding(data) or "utf-8", "replace")
         return iter(text.replace("<", "\n<").replace(">", ">\n").split("\n"))
     return properties(root) if are_properties else paragraphs(root)

@@ -12,8 +12,6 @@ from hashlib import sha256
 
 _FORM = re.compile(r"valise_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 
-_LIKE = re.compile(r"valise_[0-9a-f]{16}_[^\s/]*", re.ASCII)
-
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -48,8 +46,3 @@ def parse(text: str) -> Secret | None:
     """The key in a text; None for what is none."""
     found = _FORM.fullmatch(text.strip())
     return Secret(*found.groups()) if found else None
-
-
-def hidden(text: str) -> str:
-    """The text without what looks like a key."""
-    return _LIKE.sub("valise_…", text)

@@ -15,13 +15,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.access import Caller
 from schemas.journal import READINGS, Action
 from services.runtime import problems
-from services.runtime.access import keys
 from services.runtime.errors import Unavailable
+from services.runtime.journal.given import address_of, encoded, given, given_detail
 from services.runtime.journal.writer import Journal
 from services.runtime.registry import Draft, Sender
 from services.runtime.registry.chain import Detail, written
 
 REFUSED = (401, 403)
+MOST_NAME = 200
+"""Characters of who it was and of what it was about, as the registry takes them."""
+MOST_METHOD = 20
+"""Characters of a method: anybody can invent one as long as all headers may be."""
 MOST_TRIED = 200
 """Characters of the address at which access was refused."""
 
@@ -58,8 +62,8 @@ def sender_of(request: Request) -> Sender:
     """Who asks, as the journal names them for a change that the registry enters."""
     caller: Caller | None = getattr(request.state, "caller", None)
     return Sender(
-        who=caller.id if caller else "",
-        name=caller.name if caller else "",
+        who=encoded(caller.id)[:MOST_NAME] if caller else "",
+        name=given(caller.name)[:MOST_NAME] if caller else "",
         address=_address(request),
     )
 
@@ -93,7 +97,7 @@ class _Recorder:
 
     async def _enter(self, request: Request, status: int) -> None:
         if status in REFUSED:
-            tried = f"{request.method} {keys.hidden(request.url.path)[:MOST_TRIED]}"
+            tried = f"{request.method[:MOST_METHOD]} {address_of(request.scope)[:MOST_TRIED]}"
             details: dict[str, Detail] = {"tried": tried, "status": status}
             self._journal.take_refusal(_draft(request, Action.REFUSED, "", details))
         elif status < 400:
@@ -115,8 +119,8 @@ def _draft(
         who=sender.who,
         name=sender.name,
         action=action.value,
-        object=str(about)[:200],
-        details=written(details),
+        object=given(str(about))[:MOST_NAME],
+        details=written({name: given_detail(value) for name, value in details.items()}),
         address=sender.address,
     )
 

@@ -13,8 +13,9 @@ Detail = str | int | bool | Sequence[str | int]
 FIRST_FOLLOWS = "0" * 64
 """Stands for the hash before the first entry."""
 
-MOST_DETAILS = 4_000
-"""Characters of an entry's details: the longest words of a search and a dozen filters."""
+MOST_DETAILS = 16_000
+"""Characters of an entry's details: the longest words of a search, 1,000 signs of which each takes
+twelve where none can be seen, and dozens of filters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,21 @@ class Head(NamedTuple):
 EMPTY = Head(0, FIRST_FOLLOWS)
 
 
+MOST_OF_ONE = 12_000
+"""Of these, for one text in details that are too long."""
+
+
 def written(details: Mapping[str, Detail]) -> str:
-    """Details as they are kept and hashed: JSON with sorted names, cut where they are too long."""
+    """Details as they are kept and hashed: JSON with sorted names. Where that is too long, long
+    lists are left out; what somebody typed stays, up to a length that nobody can type."""
     text = _json(dict(sorted(details.items())))
     if len(text) <= MOST_DETAILS:
         return text
-    kept = {name: value for name, value in details.items() if len(_json(value)) <= 200}
+    kept = {
+        name: value[:MOST_OF_ONE] if isinstance(value, str) else value
+        for name, value in details.items()
+        if isinstance(value, str) or len(_json(value)) <= 200
+    }
     return _json(dict(sorted(kept.items())) | {"cut": True})
 
 

@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from services.ingest.formats import Document, Unreadable, extract
+from services.ingest.formats import Document, Unreadable, extract, xml
+from services.ingest.formats.model import Refused
 from tests.ingest.formats.making import docx, eml, odt, paragraphs, pdf, zipped
 
 TEXT = "La réforme des retraites est adoptée."
@@ -248,6 +249,88 @@ def test_a_broken_or_hostile_file_gets_its_answer(
         assert (found.status, words in found.detail) == (status, True), found
     assert ".." not in found.name
     assert not found.name.startswith("/")
+
+
+ENCODINGS = {
+    "UTF-8": "utf-8",
+    "UTF-8 with its mark": "utf-8-sig",
+    "UTF-16": "utf-16",
+    "UTF-16LE": "utf-16-le",
+    "UTF-16BE": "utf-16-be",
+    "UTF-32": "utf-32",
+    "UTF-32LE": "utf-32-le",
+    "UTF-32BE": "utf-32-be",
+    "UCS-4": "utf-32-be",
+    "UTF-7": "utf-7",
+    "ISO-8859-1": "latin-1",
+    "IBM037": "cp037",
+}
+HOSTILE_TYPES = {
+    "an entity": '<!DOCTYPE a [<!ENTITY x "ELARGI">]>',
+    "an entity of a file": ENTITY.replace("<!DOCTYPE a [", '<!DOCTYPE a [<!ENTITY y "ELARGI">'),
+    "entities that grow": LAUGHS.replace("'ha'", "'ELARGI'").replace("ENTITY i", "ENTITY x"),
+    "a type elsewhere": '<!DOCTYPE a SYSTEM "file:///etc/passwd">',
+    "a type and nothing in it": "<!DOCTYPE a>",
+    "a parameter": '<!DOCTYPE a [<!ENTITY % p SYSTEM "file:///etc/passwd">%p;]>',
+}
+
+
+def _swapped(data: bytes) -> bytes:
+    """Four-byte characters in an order that no machine writes them in (2143)."""
+    fours = (data[at : at + 4] for at in range(0, len(data), 4))
+    return b"".join(bytes([b, a, d, c]) for a, b, c, d in fours)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_TYPES)
+@pytest.mark.parametrize("name", ["a.docx", "a.odt"])
+@pytest.mark.parametrize("declares", [True, False], ids=["declared", "not declared"])
+@pytest.mark.parametrize("encoding", [*ENCODINGS, "UCS-4 in another order"])
+def test_a_document_type_is_refused_in_whatever_encoding(
+    encoding: str, declares: bool, name: str, hostile: str
+) -> None:
+    label = encoding.split(" ", maxsplit=1)[0]
+    head = f'<?xml version="1.0" encoding="{label}"?>' if declares else ""
+    entry = "word/document.xml" if name == "a.docx" else "content.xml"
+    made = (docx if name == "a.docx" else odt)("", head + HOSTILE_TYPES[hostile])
+    with zipfile.ZipFile(io.BytesIO(made)) as packed:
+        files = {each: packed.read(each) for each in packed.namelist()}
+    text = files[entry].decode()
+    coded = text.encode(ENCODINGS.get(encoding, "utf-32-be"))
+    files[entry] = coded if encoding in ENCODINGS else _swapped(coded)
+    (found,) = extract(zipped(dict(files)), name)
+    assert isinstance(found, Unreadable), found.body[:200]
+    assert found.status == 422
+    assert ("entités" in found.detail) or ("abîmé" in found.detail)
+    if ENCODINGS.get(encoding) in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        assert "entités" in found.detail
+
+
+def test_a_document_type_written_in_signs_of_utf_7_is_refused() -> None:
+    head = '<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE a [+ADwAIQ-ENTITY x "y"+AD4AXQA+-'
+    (found,) = extract(docx(paragraphs("&x;"), head), "a.docx")
+    assert isinstance(found, Unreadable)
+    assert (found.status, "entités" in found.detail) == (422, True)
+
+
+def test_nothing_of_a_document_type_is_read_before_it_is_refused() -> None:
+    with pytest.raises(Refused, match="entités"):
+        xml.parsed(b"<!DOCTYPE a [ <<< &&& what no parser takes ]><a/>", "DOCX")
+
+
+def test_an_office_document_in_each_encoding_of_its_standards_is_read() -> None:
+    for code in ("utf-8", "utf-8-sig", "utf-16"):
+        with zipfile.ZipFile(io.BytesIO(NOTE)) as packed:
+            files = {each: packed.read(each) for each in packed.namelist()}
+        files["word/document.xml"] = files["word/document.xml"].decode().encode(code)
+        (found,) = extract(zipped(dict(files)), "a.docx")
+        assert isinstance(found, Document), code
+        assert found.body == TEXT
+
+
+def test_words_that_look_like_a_document_type_are_text() -> None:
+    (found,) = extract(docx(paragraphs(f"{TEXT} <!DOCTYPE html>")), "a.docx")
+    assert isinstance(found, Document)
+    assert "<!DOCTYPE html>" in found.body
 
 
 def test_each_format_has_ten_cases_or_more() -> None:

@@ -43,7 +43,7 @@ def _word(inside: str) -> bytes:
     return docx(f"{paragraphs('Titre', TEXT)}<w:p>{inside}</w:p>")
 
 
-def _word_part(name: str, content: str) -> bytes:
+def _word_part(name: str, content: bytes | str) -> bytes:
     return docx(paragraphs("Titre", TEXT), **{name: content})
 
 
@@ -152,6 +152,21 @@ ATTACKS: dict[str, tuple[str, Maker]] = {
     "docx: a header with a type of document": (
         "n.docx",
         lambda m: _word_part("word__header1.xml", f"<!DOCTYPE x>{_header(m)}"),
+    ),
+    "docx: a header with a type of document in UTF-16": (
+        "n.docx",
+        lambda m: _word_part("word__header1.xml", f"<!DOCTYPE x>{_header(m)}".encode("utf-16")),
+    ),
+    "docx: a header in UTF-16 without its mark": (
+        "n.docx",
+        lambda m: _word_part(
+            "word__header1.xml",
+            f'<?xml version="1.0" encoding="UTF-16LE"?>{_header(m)}'.encode("utf-16-le"),
+        ),
+    ),
+    "docx: a header in UTF-32": (
+        "n.docx",
+        lambda m: _word_part("word__header1.xml", _header(m).encode("utf-32")),
     ),
     "docx: a damaged header": (
         "n.docx",
