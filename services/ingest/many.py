@@ -30,7 +30,7 @@ CHUNK_BYTES = 4 * 1024 * 1024
 class Manner:
     """What holds for every note of a request: its sender, longest line, guessed fields, trace.
 
-    `named` is the sender as the journal names them.
+    `named` is the sender as the journal names them; `preview`: nothing is kept.
     """
 
     sender: Caller
@@ -38,6 +38,7 @@ class Manner:
     named: Sender | None = None
     defaulted: frozenset[str] = frozenset()
     trace: str | None = None
+    preview: bool = False
 
 
 Read = tuple[int, Accepted | Problem]

@@ -55,12 +55,13 @@ def documents(room: Room, settings: Settings) -> Documents:
             sender=await caller_of(request, Role.READ, Role.SUBMIT),
             line_limit=settings.max_body_bytes,
             defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
+            preview=True,
         )
         form = await read_form(request, settings.max_file_bytes)
         async with AsyncExitStack() as held:
             await held.enter_async_context(form)
-            await held.enter_async_context(room.of(form.size))
-            read = await read_file(form, read_metadata(form.metadata), manner)
+            await held.enter_async_context(room.of(form.size, manner.sender.id))
+            read = await read_file(form, read_metadata(form.metadata), manner, room.turns)
             if len(read) > 1:
                 return Streamed(_lines(read, tags), held.pop_all())
             (one,) = read
