@@ -126,10 +126,12 @@ class _File:
         self.ended = True
 
     async def _read(self, turn: Turn) -> None:
-        while not self.ended and not turn.over.is_set():
+        while True:
             await self._read_in_process(turn)
             if self._deaths >= MOST_DEATHS and not self.ended:
                 self.interrupt()
+            if self.ended or turn.over.is_set():
+                return
 
     async def _read_in_process(self, turn: Turn) -> None:
         """Add to what was found what a new process reads from there on."""
