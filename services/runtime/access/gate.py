@@ -57,8 +57,9 @@ class Gate:
         Raises ProblemError (401; 403 for a forged request, 429 where too many were wrong),
         Unavailable where the registry has to say it.
         """
-        if "Authorization" in request.headers or self.sessions is None:
-            return await self.recognise(request)
+        header = request.headers.get("Authorization")
+        if header is not None or self.sessions is None:
+            return await self._by_key(request, header)
         return _known(request, await self.sessions.caller(request))
 
     async def recognise(self, request: Request) -> Caller:
@@ -68,15 +69,20 @@ class Gate:
         Raises ProblemError (401, 429), Unavailable.
         """
         header = request.headers.get("Authorization")
-        if header is not None:
-            key = await self.key(request, _secret(header, request.method))
-            if key is not None:
-                return key.caller
-            raise unknown_caller(
-                request,
-                "La clé d'accès présentée est inconnue, expirée ou révoquée.",
-            )
-        return _known(request, await self.sessions.recognise(request) if self.sessions else None)
+        if header is not None or self.sessions is None:
+            return await self._by_key(request, header)
+        return _known(request, await self.sessions.recognise(request))
+
+    async def _by_key(self, request: Request, header: str | None) -> Caller:
+        if header is None:
+            return _known(request, None)
+        key = await self.key(request, _secret(header, request.method))
+        if key is not None:
+            return key.caller
+        raise unknown_caller(
+            request,
+            "La clé d'accès présentée est inconnue, expirée ou révoquée.",
+        )
 
     async def key(self, request: Request, secret: keys.Secret | None) -> KeyRow | None:
         """The key of that secret, if it holds; a wrong one counts against the request's address.

@@ -56,12 +56,10 @@ def without_quoted_cookies(headers: Headers) -> Headers:
     """The headers of a request without cookies that hold a backslash, of which no browser's cookie
     is made (RFC 6265, section 4.1.1): the framework parses cookies of every request, and undoes
     backslashes by http.cookies."""
-    if not any(name == b"cookie" and b"\\" in value for name, value in headers):
-        return headers
-    return [
-        (name, _plain(value)) if name == b"cookie" and b"\\" in value else (name, value)
-        for name, value in headers
-    ]
+    for name, value in headers:
+        if name == b"cookie" and b"\\" in value:
+            return [(each, _plain(its) if each == b"cookie" else its) for each, its in headers]
+    return headers
 
 
 def _plain(cookies: bytes) -> bytes:

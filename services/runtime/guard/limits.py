@@ -78,39 +78,18 @@ class Limits:
         self._free = asyncio.Semaphore(self._most)
         self._waiting = 0
         self.under_way: Counter[str] = Counter()
-        self.unknown: Counter[str] = Counter()
+        self.unknown: dict[str, int] = {}
         self._all_unknown = 0
 
     async def enter(self, visit: "Visit") -> None:
         """Take a place, at once or after a short wait. Raises ProblemError (429, 503)."""
-        if visit.caller is None:
-            if not await self._has_share(visit):
-                raise refusal("address", 429)
-            if visit.caller is None:
-                visit.shares = True
-                self.unknown[visit.address] += 1
-                self._all_unknown += 1
-        await self._place()
-        visit.placed = True
-
-    async def _has_share(self, visit: "Visit") -> bool:
-        """Whether a place may be had: by whoever asks, or by somebody whom the gate knows."""
-        if (
-            self.unknown[visit.address] < self._most_of_address
-            and self._all_unknown < self._most_unknown
-        ):
-            return True
-        try:
-            await visit.recognise()
-        except Unavailable:
-            return False
-        except ProblemError as error:
-            if error.problem.status != 401:
-                raise
-            return False
-        return True
-
-    async def _place(self) -> None:
+        unknown = self.unknown.get(visit.address, 0)
+        if unknown < self._most_of_address and self._all_unknown < self._most_unknown:
+            visit.shares = True
+            self.unknown[visit.address] = unknown + 1
+            self._all_unknown += 1
+        elif not await _is_known(visit):
+            raise refusal("address", 429)
         if self._free.locked():
             if self._waiting >= QUEUE:
                 raise refusal("busy", 503)
@@ -124,6 +103,7 @@ class Limits:
                 self._waiting -= 1
         else:
             await self._free.acquire()
+        visit.placed = True
 
     def leave(self, visit: "Visit") -> None:
         """Give back what the visit has taken."""
@@ -140,9 +120,9 @@ class Limits:
         if visit.shares:
             visit.shares = False
             self._all_unknown -= 1
-            self.unknown[visit.address] -= 1
-            if not self.unknown[visit.address]:
-                del self.unknown[visit.address]
+            left = self.unknown.pop(visit.address) - 1
+            if left:
+                self.unknown[visit.address] = left
 
     def admit(self, caller: str) -> None:
         """Count a request of the caller's. Raises ProblemError (429)."""
@@ -164,6 +144,19 @@ class Limits:
             raise refusal("failures", 429, wait)
 
 
+async def _is_known(visit: "Visit") -> bool:
+    """Whether the gate knows who asks. Raises ProblemError (429)."""
+    try:
+        await visit.recognise()
+    except Unavailable:
+        return False
+    except ProblemError as error:
+        if error.problem.status != 401:
+            raise
+        return False
+    return visit.caller is not None
+
+
 class Visit:
     """One request, as the limits know it."""
 
@@ -174,7 +167,7 @@ class Visit:
         self.counts_itself = False
         self.from_anybody = False
         self.placed = self.shares = False
-        self._scope = scope
+        self._scope: Scope = scope
 
     def by(self, caller: str) -> None:
         """The gate knows who asks, which counts once. Raises ProblemError (429)."""
@@ -192,6 +185,11 @@ class Visit:
         gate: Doorkeeper | None = getattr(self._scope["app"].state, "gate", None)
         if gate is not None and self.caller is None:
             self.by((await gate.recognise(Request(self._scope))).id)
+
+    def end(self) -> None:
+        """Give back what was taken, the scope too: it holds the visit, which would be a cycle."""
+        self.limits.leave(self)
+        self._scope = {}
 
     async def before_body(self) -> None:
         """Know who sends a body before it is waited for. Raises ProblemError, Unavailable."""
@@ -273,7 +271,7 @@ class _Limited:
                 return
             await self._app(scope, Bounded.around(receive, scope, visit), send)
         finally:
-            self._limits.leave(visit)
+            visit.end()
 
 
 def _check_query(query: bytes) -> None:

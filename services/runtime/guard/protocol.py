@@ -40,7 +40,7 @@ class Bounded(h11.Connection):
             if self.refused is not None:
                 raise h11.RemoteProtocolError("head too large")
         event = super().next_event()
-        if isinstance(event, h11.Data):
+        if type(event) is h11.Data:
             self._pieces += 1
             self._bytes += len(event.data)
             if self._pieces > FREE_PIECES + self._bytes // PIECE_BYTES:
