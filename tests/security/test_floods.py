@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from services.runtime import python
 from services.runtime.guard.heads import MAX_HEADER_BYTES, MAX_HEADERS
 from services.runtime.problems import MEDIA_TYPE
 from services.runtime.settings import Settings
@@ -125,3 +126,8 @@ def test_a_key_that_is_new_is_known_in_the_midst_of_it(target: Target) -> None:
         assert not {401, 429, 503} & set(served(target, target.key("all")))
         wrong = served(target, bearer("valise_0123456789abcdef_" + "A" * 43))
         assert set(wrong) <= {401, 429}
+
+
+def test_a_python_without_security_patches_is_told_of_at_the_start(target: Target) -> None:
+    told = python.complaint() is not None
+    assert ("lacks security patches" in target.deployment.logs()) == told
