@@ -25,9 +25,12 @@ def classify(settings: Settings) -> FastAPI:
     Raises Misconfigured."""
     from services.classify import app  # noqa: PLC0415
     from services.ingest import preview  # noqa: PLC0415
+    from services.ingest.formats.turns import Turns  # noqa: PLC0415
     from services.ingest.room import Room  # noqa: PLC0415
 
-    documents = preview.documents(Room(settings.documents_bytes), settings)
+    # No submission comes here: previews have all turns.
+    room = Room(settings.documents_bytes, Turns(for_submissions=False))
+    documents = preview.documents(room, settings)
     return app.compose(KafkaLog(settings), Registry(settings.registry_url), documents, settings)
 
 

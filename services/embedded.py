@@ -111,9 +111,10 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
     classifier = Child("services.classify.child", beside)
     runs = classify.Runs(beside)
     previews = preview.Apart()
-    # A room of their own: who previews keeps no post's document waiting.
-    reader = documents.documents(Room(settings.documents_bytes), settings)
     ingesting = ingest.Ingest(registry, log, settings)
+    # A room of their own, the same turns: who previews keeps no post's document waiting.
+    room = Room(settings.documents_bytes, ingesting.room.turns)
+    reader = documents.documents(room, settings)
     rebuilds = Rebuilds(log, index, registry)
     journal = Journal(registry, settings.journal_days)
     workers = search.workers(log, index, registry, settings)

@@ -12,6 +12,7 @@ from services.ingest.accept import Accepted
 from services.ingest.documents import Reading, readings
 from services.ingest.form import Form
 from services.ingest.formats.apart import extract_apart
+from services.ingest.formats.turns import Asker, Turns
 from services.ingest.many import CHUNK_LINES, Manner
 from services.ingest.submit import TooLarge, submit
 from services.runtime.access.rights import EVERYTHING
@@ -33,14 +34,19 @@ PLAIN = "application/octet-stream"
 Result = Begun | TooLarge
 
 
-async def read_file(form: Form, metadata: Mapping[str, Any], manner: Manner) -> list[Reading]:
+async def read_file(
+    form: Form, metadata: Mapping[str, Any], manner: Manner, turns: Turns
+) -> list[Reading]:
     """What the documents in a form's file are as notes, with these metadata; at least one.
 
     Raises Refused for metadata that only one document can have, and Unavailable where no process
-    can be started to read it.
+    can be started to read it, or the sender's turn does not come.
     """
     try:
-        documents = await extract_apart(await form.content(), form.name, form.media_type)
+        asker = Asker(manner.sender.id, manner.preview)
+        documents = await extract_apart(
+            await form.content(), form.name, form.media_type, turns, asker
+        )
     except OSError as error:
         raise Unavailable(f"no process to read the document: {error}") from error
     return await asyncio.to_thread(

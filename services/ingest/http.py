@@ -123,8 +123,10 @@ def router(
     async def _post_file(request: Request, form: Form, manner: Manner) -> Response:
         async with AsyncExitStack() as held:
             await held.enter_async_context(form)
-            await held.enter_async_context(room.of(form.size))
-            read = await read_file(form, read_metadata(form.metadata, manner.approved), manner)
+            await held.enter_async_context(room.of(form.size, manner.sender.id))
+            read = await read_file(
+                form, read_metadata(form.metadata, manner.approved), manner, room.turns
+            )
             if len(read) > 1:
                 found = answer_lines(registry, log, originals, read, manner)
                 return Streamed(_entered(request, found), held.pop_all())

@@ -31,7 +31,8 @@ CHUNK_BYTES = 4 * 1024 * 1024
 class Manner:
     """What holds for every note of a request: its sender, longest line, guessed fields, trace.
 
-    `named` is the sender as the journal names them, `approved` what this deployment may keep.
+    `named` is the sender as the journal names them, `approved` what this deployment may keep;
+    `preview`: nothing is kept.
     """
 
     sender: Caller
@@ -40,6 +41,7 @@ class Manner:
     defaulted: frozenset[str] = frozenset()
     trace: str | None = None
     approved: frozenset[Level] = frozenset()
+    preview: bool = False
 
 
 Read = tuple[int, Accepted | Problem]

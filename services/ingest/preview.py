@@ -58,12 +58,15 @@ def documents(room: Room, settings: Settings) -> Documents:
             line_limit=settings.max_body_bytes,
             defaulted=defaulted_fields(request.headers.get(DEFAULTED)),
             approved=settings.approved_levels,
+            preview=True,
         )
         form = await read_form(request, settings.max_file_bytes)
         async with AsyncExitStack() as held:
             await held.enter_async_context(form)
-            await held.enter_async_context(room.of(form.size))
-            read = await read_file(form, read_metadata(form.metadata, manner.approved), manner)
+            await held.enter_async_context(room.of(form.size, manner.sender.id))
+            read = await read_file(
+                form, read_metadata(form.metadata, manner.approved), manner, room.turns
+            )
             if len(read) > 1:
                 return Streamed(_lines(read, tags), held.pop_all())
             (one,) = read

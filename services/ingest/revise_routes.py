@@ -18,6 +18,7 @@ from services.ingest.body import JSON, MULTIPART, media_type, whole
 from services.ingest.documents import Reading, read_metadata
 from services.ingest.files import keep_original, read_file, warnings
 from services.ingest.form import Form, read_form
+from services.ingest.formats.turns import Turns
 from services.ingest.http import DEFAULTED, note_content
 from services.ingest.many import Manner
 from services.ingest.revise import read_rectification, rectification, revise, withdrawal
@@ -122,7 +123,7 @@ def router(
         Refused, ProblemError, Unavailable."""
         async with AsyncExitStack() as held:
             form = await held.enter_async_context(await read_form(request, settings.max_file_bytes))
-            await held.enter_async_context(room.of(form.size))
+            await held.enter_async_context(room.of(form.size, sender.id))
             manner = Manner(
                 sender=sender,
                 line_limit=settings.max_body_bytes,
@@ -130,7 +131,7 @@ def router(
                 trace=given,
                 approved=settings.approved_levels,
             )
-            one, taken, stated = await _read_document(form, before, manner)
+            one, taken, stated = await _read_document(form, before, manner, room.turns)
             sent, warned = rectification(
                 taken.event.note,
                 before,
@@ -183,14 +184,15 @@ def router(
 
 
 async def _read_document(
-    form: Form, before: Note, manner: Manner
+    form: Form, before: Note, manner: Manner, turns: Turns
 ) -> tuple[Reading, Submission, Set[str]]:
     """The one document in a form, the note that it is in the place of `before`, and the fields that
     its sender states beside it. Raises Refused, Unavailable."""
     stated = read_metadata(form.metadata, manner.approved)
     known = before.model_dump(mode="json", include={"post", "reference", "date", *STAYS})
     guessed = manner.defaulted | ({"date"} - stated.keys())
-    read = await read_file(form, known | stated, replace(manner, defaulted=guessed))
+    manner = replace(manner, defaulted=guessed)
+    read = await read_file(form, known | stated, manner, turns)
     if len(read) > 1:
         raise Refused(answers.one_document())
     (one,) = read

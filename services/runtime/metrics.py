@@ -91,7 +91,8 @@ REQUESTS = Counter(
 
 REFUSED = Counter(
     "valise_refused",
-    "Requests refused by a limit: busy, at_once, rate, failures, query, body, slow.",
+    "Requests refused by a limit: busy, at_once, rate, failures, query, body, slow, address, "
+    "headers.",
     ["kind"],
     registry=REGISTRY,
 )

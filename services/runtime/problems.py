@@ -33,6 +33,7 @@ _KNOWN: dict[int, tuple[str, str]] = {
     422: ("Données non valides", "Les données transmises ne sont pas valides."),
     428: ("Version à préciser", "Cette demande doit indiquer la version visée (If-Match)."),
     429: ("Trop de requêtes", "Veuillez patienter avant de recommencer."),
+    431: ("En-têtes trop volumineux", "Les en-têtes de la requête dépassent la taille admise."),
     500: ("Erreur interne", "Le service a rencontré une erreur inattendue."),
     503: (
         "Service momentanément indisponible",
@@ -141,6 +142,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _of_the_framework(_: Request, error: HTTPException) -> Response:
         # Its detail is in English; ours go through ProblemError.
+        if isinstance(error.__cause__, ProblemError):
+            return answer(error.__cause__.problem, error.__cause__.headers)
         return answer(problem(error.status_code), error.headers)
 
     @app.exception_handler(RequestValidationError)

@@ -9,13 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from services.runtime import python
 from services.runtime.errors import Misconfigured
+from services.runtime.guard.connections import SHARE, Connections, raise_files
+from services.runtime.guard.heads import MAX_HEAD_BYTES
+from services.runtime.guard.protocol import Impatient
 from services.runtime.memory import give_back_large_blocks
 
 logger = logging.getLogger(__name__)
@@ -26,10 +29,6 @@ GRACE_SECONDS = 2
 END_SECONDS = 9.0
 """From the signal to the end of the process, whatever hangs: under the 10 s that are promised.
 Nothing is lost by it: what was not finished was not committed, or is a pending receipt."""
-
-SPEAK_SECONDS = 15.0
-"""For a connection's next request to come with all its headers, and for what comes of a body after
-its answer. uvicorn waits for ever for both, once a first byte is there."""
 
 BACKLOG = 2048
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,6 +65,9 @@ def serve(app: FastAPI, listener: socket.socket, proxies: str = "") -> None:
     `proxies` are addresses and networks, parted by commas, whose X-Forwarded-For is believed.
     """
     give_back_large_blocks()
+    old = python.complaint()
+    if old is not None:
+        logger.warning(old)
     with suppress(asyncio.CancelledError):
         asyncio.run(_serve(app, listener, proxies))
 
@@ -91,10 +93,12 @@ class Server(uvicorn.Server):
     """uvicorn, with the signals left to us: it would raise them again once it has shut down."""
 
     def __init__(self, app: FastAPI, proxies: str = "") -> None:
+        connections = Connections(proxies, raise_files() // SHARE)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Impatient,
+                http=partial(Impatient, connections=connections),  # type: ignore[arg-type]
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 # By itself uvicorn believes whoever is on this machine.
                 proxy_headers=bool(proxies),
                 forwarded_allow_ips=proxies,
@@ -117,46 +121,6 @@ class Server(uvicorn.Server):
         """Take no more requests, finish those in flight, and return from `serve`."""
         _end_in_time()
         self.should_exit = True
-
-
-class Impatient(H11Protocol):
-    """uvicorn's protocol, which hangs up on whoever takes too long to say what it wants."""
-
-    _hang_up: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for a first request."""
-        super().connection_made(transport)  # type: ignore[arg-type]
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        """Wait for the rest of the headers, where it is not there."""
-        super().data_received(data)
-        self._wait()
-
-    def on_response_complete(self) -> None:
-        """Wait for the rest of the body, which nobody reads any more."""
-        super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:
-            self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        theirs = self.conn.their_state
-        ignored = theirs is h11.SEND_BODY and self.cycle.response_complete
-        if theirs is not h11.IDLE and not ignored:
-            self._stop_waiting()
-        elif self._hang_up is None:
-            self._hang_up = self.loop.call_later(SPEAK_SECONDS, self.transport.close)
-
-    def _stop_waiting(self) -> None:
-        if self._hang_up is not None:
-            self._hang_up.cancel()
-            self._hang_up = None
 
 
 def _end_in_time() -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from services.ingest import room
+from services.ingest import app, room
 from services.ingest.form import SPOOL_BYTES
-from services.ingest.formats import apart
+from services.ingest.formats.turns import AT_ONCE, Asker, Turns
 from services.ingest.room import Room
 from services.runtime.errors import Unavailable
 from tests.contract.log_places import eventually
@@ -22,7 +22,7 @@ async def test_a_document_waits_until_another_has_left(monkeypatch: pytest.Monke
     entered: list[int] = []
 
     async def stay(size: int, leave: asyncio.Event) -> None:
-        async with place.of(size):
+        async with place.of(size, f"key:{size}"):
             entered.append(size)
             await leave.wait()
 
@@ -44,30 +44,42 @@ async def test_a_document_waits_until_another_has_left(monkeypatch: pytest.Monke
     assert entered[-1] == 1_000
 
 
+async def test_one_callers_documents_leave_room_for_the_next_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "WAIT_SECONDS", 0.05)
+    place = Room(100)
+    async with place.of(30, "key:1"), place.of(20, "key:1"):
+        with pytest.raises(Unavailable):
+            async with place.of(1, "key:1"):
+                pass
+        async with place.of(50, "key:2"):
+            pass
+    async with place.of(100, "key:1"):
+        pass  # what is large has all of it where nothing else of theirs is there
+
+
 @asynccontextmanager
-async def nobody_reads() -> AsyncIterator[asyncio.Semaphore]:
-    """All who read documents are busy with others; the turns for which one waits."""
-    turns = asyncio.Semaphore(apart.AT_ONCE)
-    apart._turns[asyncio.get_running_loop()] = turns
-    for _ in range(apart.AT_ONCE):
-        await turns.acquire()
-    try:
-        yield turns
-    finally:
-        for _ in range(apart.AT_ONCE):
-            turns.release()
+async def nobody_reads(turns: Turns) -> AsyncIterator[None]:
+    """All who read documents are busy with others."""
+    async with AsyncExitStack() as busy:
+        for caller in range(AT_ONCE):
+            await busy.enter_async_context(turns.turn(Asker(f"other:{caller}")))
+        yield
 
 
 async def test_a_counsellor_whose_document_finds_no_room_is_asked_to_send_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "WAIT_SECONDS", 0.2)
+    turns = Turns()
+    monkeypatch.setattr(app, "Room", lambda size: Room(size, turns))
     size = SPOOL_BYTES * 2
     async with open_office(tmp_path, documents_bytes=size) as office:
         large = [html(f"BER-{number}") + b" " * size for number in (1, 2)]
-        async with nobody_reads() as turns:
+        async with nobody_reads(turns):
             first = asyncio.create_task(send(office, "un.html", large[0], {"post": "berlin"}))
-            await eventually(lambda: turns._waiters)  # it has the room
+            await eventually(lambda: turns.waiting)  # it has the room
             second = await send(office, "deux.html", large[1], {"post": "berlin"})
             assert second.status_code == 503
             assert int(second.headers["Retry-After"]) > 0

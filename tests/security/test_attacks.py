@@ -327,7 +327,7 @@ def test_parameters_by_hundreds_are_refused(target: Target) -> None:
 
 def test_headers_beyond_their_size_are_refused(target: Target) -> None:
     answer = asked(target, b"GET /health/live", *[f"X-{at}: {'a' * 900}" for at in range(200)])
-    assert not answer or status_of(answer) == 400
+    assert not answer or status_of(answer) == 431
 
 
 # Between two callers

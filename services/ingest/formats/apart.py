@@ -10,11 +10,12 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import services
 from schemas.marks import Level, Marks
@@ -22,6 +23,8 @@ from schemas.vocabulary import Marking
 from services.ingest.formats.documents import complete, extract, harmless
 from services.ingest.formats.frames import HEAD, head
 from services.ingest.formats.model import MAX_FILE_BYTES, Document, Unreadable
+from services.ingest.formats.turns import Asker, Turn, Turns
+from services.runtime.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +36,7 @@ DOCUMENT_SECONDS = 45.0
 """For one document. The slowest honest one, a PDF of 1,000 full pages, takes 9 s of a core; the
 rest is for a busy machine."""
 FILE_SECONDS = 180.0
-"""For one file with all its documents: an archive of several hundred notes."""
-AT_ONCE = 2
-"""Processes at a time, each with its memory; other files wait for their turn."""
+"""For one file with all its documents, in all its turns: an archive of several hundred notes."""
 PIECE_BYTES = 1024 * 1024
 MOST_DEATHS = 3
 """Of one file's processes, after which the rest of it is not read."""
@@ -50,7 +51,7 @@ _SLOW = "La lecture du document prend trop de temps : l'enregistrer dans un form
 _DIED = "Le document ne peut pas être lu : l'enregistrer dans un autre format."
 _REST = "La lecture du fichier a été interrompue : envoyer les documents qui manquent un à un."
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+NOBODY = Asker()
 
 
 class _Ended(Exception):
@@ -62,67 +63,128 @@ class _Ended(Exception):
 
 
 async def extract_apart(
-    data: bytes, name: str, media_type: str | None = None
+    data: bytes,
+    name: str,
+    media_type: str | None = None,
+    turns: Turns | None = None,
+    asker: Asker = NOBODY,
 ) -> list[Document | Unreadable]:
-    """The same as `extract`, in a child process.
+    """The same as `extract`, in a child process, when it is this asker's turn.
 
     A document that the process dies of, or that takes too long, is an `Unreadable` (422). Raises
-    OSError where no process can be started. Cancelled, it ends the process.
+    OSError where no process can be started, Unavailable where no turn comes before anything is
+    read. Cancelled, it ends the process.
     """
     if len(data) > MAX_FILE_BYTES:
         return extract(data, name, media_type)  # refused by its length alone
-    found: list[Document | Unreadable] = []
-    turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
-    async with turns:
+    file, turns = _File(data, name, media_type), turns or Turns()
+    while not file.ended:
         try:
-            async with asyncio.timeout(FILE_SECONDS):
-                for _ in range(MOST_DEATHS):
-                    if await _read_on(data, name, media_type, found):
-                        return complete(found)
+            async with turns.turn(asker) as turn:
+                await file.read_on(turn)
+        except Unavailable:
+            if not file.found:
+                raise
+            file.interrupt()
+        asker = asker.slower()
+    return complete(file.found)
+
+
+class _File:
+    """One file that is read in one turn or several: what was found in it, and what is left to it of
+    time and of deaths."""
+
+    def __init__(self, data: bytes, name: str, media_type: str | None) -> None:
+        self.found: list[Document | Unreadable] = []
+        self.ended = False
+        self._data = data
+        self._name = name
+        self._media_type = media_type
+        self._seconds = FILE_SECONDS
+        self._deaths = 0
+
+    async def read_on(self, turn: Turn) -> None:
+        """Read until the end or until the turn is over: a quick one ends at once, a slow one with
+        the document that is being read."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds):
+                if turn.asker.slow:
+                    await self._read(turn)
+                else:
+                    await _unless(turn.over, self._read(turn))
         except TimeoutError:
             logger.warning("extraction: a file took more than %g s", FILE_SECONDS)
-        found.append(Unreadable(harmless(name), 422, _REST if len(found) > 1 else _DIED))
-        return complete(found)
+            self.interrupt()
+        self._seconds -= time.monotonic() - began
 
+    def interrupt(self) -> None:
+        """Read no more of it, and say so."""
+        detail = _REST if self.found else _DIED
+        self.found.append(Unreadable(harmless(self._name), 422, detail))
+        self.ended = True
 
-async def _read_on(
-    data: bytes, name: str, media_type: str | None, found: list[Document | Unreadable]
-) -> bool:
-    """Add to `found` what a new process reads from there on; False where it died and more may
-    come."""
-    request = {
-        "name": name,
-        "media_type": media_type,
-        "start": len(found),
-        "memory": MEMORY_BYTES,
-        "seconds": int(FILE_SECONDS),
-    }
-    process = await _started()
-    sending = asyncio.create_task(_send(process, head(request, len(data)), data))
-    reading: str | None = None
-    try:
+    async def _read(self, turn: Turn) -> None:
         while True:
-            said, original = await _answer(process)
-            if "end" in said:
-                return True
-            if "reading" in said:
-                reading = str(said["reading"])
-            else:
-                found.append(_result(said, data if said.get("same") else original))
-                reading = None
-    except _Ended as ended:
-        detail = ended.detail
+            await self._read_in_process(turn)
+            if self._deaths >= MOST_DEATHS and not self.ended:
+                self.interrupt()
+            if self.ended or turn.over.is_set():
+                return
+
+    async def _read_in_process(self, turn: Turn) -> None:
+        """Add to what was found what a new process reads from there on."""
+        request = {
+            "name": self._name,
+            "media_type": self._media_type,
+            "start": len(self.found),
+            "memory": MEMORY_BYTES,
+            "seconds": int(FILE_SECONDS),
+        }
+        process = await _started()
+        sending = asyncio.create_task(_send(process, head(request, len(self._data)), self._data))
+        reading, before = None, len(self.found)
+        try:
+            # Each turn gets on by one document at least.
+            while reading is not None or len(self.found) == before or not turn.over.is_set():
+                said, original = await _answer(process)
+                if "end" in said:
+                    self.ended = True
+                    return
+                if "reading" in said:
+                    reading = str(said["reading"])
+                else:
+                    self.found.append(_result(said, self._data if said.get("same") else original))
+                    reading = None
+        except _Ended as ended:
+            detail = ended.detail
+        else:
+            return
+        finally:
+            sending.cancel()
+            with suppress(ProcessLookupError):
+                process.kill()
+            code = await process.wait()
+            with suppress(asyncio.CancelledError, OSError):
+                await sending
+        logger.warning("extraction: the process ended with code %d", code)
+        self.found.append(Unreadable(reading or harmless(self._name), 422, detail))
+        self._deaths += 1
+        # Between two documents it was the file itself that it died of: so would the next.
+        self.ended = reading is None
+
+
+async def _unless(over: asyncio.Event, reading: Coroutine[Any, Any, None]) -> None:
+    """Do that until it is done or the event happens; it has ended when this has."""
+    tasks = asyncio.create_task(reading), asyncio.create_task(over.wait())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        sending.cancel()
-        with suppress(ProcessLookupError):
-            process.kill()
-        code = await process.wait()
-        with suppress(asyncio.CancelledError, OSError):
-            await sending
-    logger.warning("extraction: the process ended with code %d", code)
-    found.append(Unreadable(reading or harmless(name), 422, detail))
-    # Between two documents it was the file itself that it died of: so would the next.
-    return reading is None
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    if not tasks[0].cancelled():
+        tasks[0].result()
 
 
 async def _started() -> Process:

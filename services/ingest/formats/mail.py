@@ -1,21 +1,21 @@
 """Mails saved as files: the message's own text, and what was attached to it."""
 
-import email
 import email.errors
 import email.header
-import email.policy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from services.ingest.formats import beside, html, kinds
+from services.ingest.formats import beside, headers, html, kinds
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
 MOST_PARTS = 500
 """Of one mail, those within its parts counted."""
+_OF_DOMAINS = ("punycode", "idna")
+"""Codecs of Python's that no mail is written in, and that take the square of its length."""
 _FORWARDED = re.compile(r"^(?:(?:tr|re|ré|fwd?|réf)\s*:\s*)+", re.I)
 _FLOWED = re.compile(r"(?<=\S) \n(?=[^\s>-])")
 
@@ -43,11 +43,11 @@ class Mail:
 def read(data: bytes) -> Mail:
     """The mail in a file. Raises Refused."""
     try:
-        message = email.message_from_bytes(data, policy=email.policy.compat32)
+        message = headers.parsed(data)
         parts = list(_parts(message))
         every = list(_parts(message, every=True))
     except RecursionError as error:
-        raise Refused(422, "Le courriel est trop imbriqué : en enregistrer le texte.") from error
+        raise headers.too_nested() from error
     if not message.keys():
         raise damaged("EML")
     texts: list[Message] = []
@@ -186,7 +186,10 @@ def _header(message: Message, name: str) -> str:
 def _words(value: str) -> str:
     """A header with its encoded words decoded."""
     try:
-        return str(email.header.make_header(email.header.decode_header(value)))
+        found = email.header.decode_header(value)
+        if any(charset in _OF_DOMAINS for _, charset in found):
+            return value
+        return str(email.header.make_header(found))
     except (LookupError, ValueError, email.errors.MessageError):
         return value
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from services.runtime.problems import ProblemError
 
@@ -69,7 +70,10 @@ async def form(request: Request) -> dict[str, str]:
         return {}
     if int(length) > FORM_BYTES:
         raise ProblemError(413)
-    text = (await request.body()).decode(errors="replace")
+    try:
+        text = (await request.body()).decode(errors="replace")
+    except ClientDisconnect:
+        raise ProblemError(400, detail="L'envoi a été interrompu.") from None
     try:
         fields = parse_qs(text, keep_blank_values=True, max_num_fields=100)
     except ValueError:

@@ -58,18 +58,31 @@ class Gate:
         Unavailable where the registry has to say it.
         """
         header = request.headers.get("Authorization")
-        if header is not None:
-            key = await self.key(request, _secret(header, request.method))
-            if key is not None:
-                return key.caller
-            raise unknown_caller(
-                request,
-                "La clé d'accès présentée est inconnue, expirée ou révoquée.",
-            )
-        found = None if self.sessions is None else await self.sessions.caller(request)
-        if found is None:
-            raise unknown_caller(request, "Cette adresse demande une clé d'accès.")
-        return found
+        if header is not None or self.sessions is None:
+            return await self._by_key(request, header)
+        return _known(request, await self.sessions.caller(request))
+
+    async def recognise(self, request: Request) -> Caller:
+        """Who asks, by the credentials alone: nothing is read of the body, so that it may be
+        somebody whose browser was made to ask.
+
+        Raises ProblemError (401, 429), Unavailable.
+        """
+        header = request.headers.get("Authorization")
+        if header is not None or self.sessions is None:
+            return await self._by_key(request, header)
+        return _known(request, await self.sessions.recognise(request))
+
+    async def _by_key(self, request: Request, header: str | None) -> Caller:
+        if header is None:
+            return _known(request, None)
+        key = await self.key(request, _secret(header, request.method))
+        if key is not None:
+            return key.caller
+        raise unknown_caller(
+            request,
+            "La clé d'accès présentée est inconnue, expirée ou révoquée.",
+        )
 
     async def key(self, request: Request, secret: keys.Secret | None) -> KeyRow | None:
         """The key of that secret, if it holds; a wrong one counts against the request's address.
@@ -145,6 +158,12 @@ async def caller_of(request: Request, *roles: Role) -> Caller:
     if not caller.may(*roles):
         raise ProblemError(403, detail=f"Il faut pour cela le rôle {_listed(roles)}.")
     return caller
+
+
+def _known(request: Request, found: Caller | None) -> Caller:
+    if found is None:
+        raise unknown_caller(request, "Cette adresse demande une clé d'accès.")
+    return found
 
 
 def unknown_caller(request: Request, detail: str) -> ProblemError:

@@ -73,6 +73,16 @@ class Sessions:
 
         Raises ProblemError (403 for a change that none of our pages sent, 429), Unavailable.
         """
+        caller, secret = await self.recognise(request), self.secret(request)
+        if caller is not None and secret is not None and request.method not in SAFE:
+            await forgery.check(request, secret, self.public_url)
+        return caller
+
+    async def recognise(self, request: Request) -> Caller | None:
+        """The same by the cookie alone, whichever page sent the request.
+
+        Raises ProblemError (429), Unavailable.
+        """
         secret = self.secret(request)
         if secret is None:
             return None
@@ -85,10 +95,7 @@ class Sessions:
         now = self._now()
         if row is None or not row.holds(now, self._idle):
             return None
-        caller = self._holder(row, now)
-        if caller is not None and request.method not in SAFE:
-            await forgery.check(request, secret, self.public_url)
-        return caller
+        return self._holder(row, now)
 
     def secret(self, request: Request) -> str | None:
         """What the cookie of a session holds, whether it still holds or not."""

@@ -1,4 +1,5 @@
-"""The body of a request: how large where its route does not count, how slowly it may come."""
+"""The body of a request: whose it is before it is waited for, how large where its route does not
+count, how slowly it may come."""
 
 import asyncio
 import time
@@ -8,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
 from services.runtime import metrics
+from services.runtime.errors import Unavailable
+from services.runtime.problems import ProblemError
 
 MAX_BYTES = 64 * 1024
 """For routes that read the body whole before they look at it: orders of administrators."""
@@ -17,31 +20,37 @@ SLOWEST = 1024.0
 """Bytes a second: of a body that a route counts itself, each KiB gives one more second."""
 
 
-class Counting(Protocol):
-    """What says whether the route counts the body itself."""
+class Sender(Protocol):
+    """What says who sends a body, and whether its route counts it itself."""
 
     counts_itself: bool
 
+    async def before_body(self) -> None:
+        """Raises ProblemError (401, 429), Unavailable where nobody has to wait for the body."""
+        ...
+
 
 class Bounded:
-    """An ASGI `receive` that ends a request whose body is too large (413) or too slow (408)."""
+    """An ASGI `receive` that ends a request whose body is too large (413), too slow (408), or
+    somebody's whom nobody knows (401)."""
 
-    def __init__(self, receive: Receive, declared: int, visit: Counting) -> None:
+    def __init__(self, receive: Receive, declared: int, visit: Sender) -> None:
         self._receive = receive
         self._declared = declared
         self._visit = visit
         self._received = 0
         self._waited = 0.0
-        self._ended = False
+        self._asked = self._ended = False
 
     @classmethod
-    def around(cls, receive: Receive, scope: Scope, visit: Counting) -> Receive:
+    def around(cls, receive: Receive, scope: Scope, visit: Sender) -> Receive:
         """The `receive` of a request: the same one where no body comes."""
         headers = dict(scope["headers"])
-        if b"content-length" not in headers and b"transfer-encoding" not in headers:
+        given = headers.get(b"content-length", b"0")
+        length = int(given) if given.isdigit() else 0
+        if not length and b"transfer-encoding" not in headers:
             return receive
-        length = headers.get(b"content-length", b"0")
-        return cls(receive, int(length) if length.isdigit() else 0, visit)
+        return cls(receive, length, visit)
 
     async def __call__(self) -> Message:
         """The next part. Raises HTTPException: the framework passes that one on as it is."""
@@ -49,6 +58,7 @@ class Bounded:
             # From now on this waits for the client to hang up.
             return await self._receive()
         self._check_size(self._declared)
+        await self._ask()
         allowed = PATIENCE_SECONDS
         if self._visit.counts_itself:
             allowed += self._received / SLOWEST
@@ -64,6 +74,19 @@ class Bounded:
         self._ended = not message.get("more_body", False)
         self._check_size(self._received)
         return message
+
+    async def _ask(self) -> None:
+        """Once, before the first part is waited for: is it known who sends this?"""
+        if self._asked:
+            return
+        self._asked = True
+        try:
+            await self._visit.before_body()
+        except ProblemError as error:
+            raise HTTPException(error.problem.status, headers=error.headers) from error
+        except Unavailable as error:
+            later = {"Retry-After": str(error.retry_after)}
+            raise HTTPException(503, headers=later) from error
 
     def _check_size(self, size: int) -> None:
         if size > MAX_BYTES and not self._visit.counts_itself:

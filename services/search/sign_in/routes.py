@@ -14,6 +14,7 @@ from services.runtime.access.cookies import Cookie
 from services.runtime.access.gate import Gate, needs
 from services.runtime.access.sessions import new_secret
 from services.runtime.errors import Unavailable
+from services.runtime.guard.limits import from_anybody
 from services.runtime.journal import record
 from services.runtime.problems import ProblemError
 from services.runtime.registry import caller_with
@@ -62,6 +63,7 @@ def router(settings: Settings) -> APIRouter:
     @routes.post(SIGN_IN, include_in_schema=False)
     async def sign_in(request: Request) -> Response:
         sessions = sessions_of(request)
+        from_anybody(request)
         fields = await forgery.form(request)
         # Against a page elsewhere that signs its visitor in under another name (login CSRF).
         entry = entry_cookie(sessions).read(request)
@@ -90,6 +92,7 @@ def router(settings: Settings) -> APIRouter:
     @routes.post(SIGN_OUT, include_in_schema=False)
     async def sign_out(request: Request) -> Response:
         sessions = sessions_of(request)
+        from_anybody(request)
         secret = sessions.secret(request)
         if secret is not None:
             await forgery.check(request, secret, sessions.public_url)

@@ -14,7 +14,7 @@ from fastapi import Body, FastAPI, Request
 from schemas.access import Role
 from services.runtime import metrics, problems, web
 from services.runtime.access import gate
-from services.runtime.guard import bodies, headers, limits
+from services.runtime.guard import bodies, headers, limits, protocol
 from services.runtime.guard.buckets import Buckets
 from services.runtime.registry import Registry
 from services.runtime.settings import Settings
@@ -224,7 +224,7 @@ def said_by(address: tuple[str, int], *parts: bytes, pause: float = 0.0) -> byte
 async def test_who_is_slow_to_send_is_hung_up_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "SPEAK_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "SPEAK_SECONDS", 0.2)
     monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.2)
     key = desk.key()["Authorization"].encode()
     head = b"POST /%b HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: "
