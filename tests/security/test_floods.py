@@ -1,9 +1,14 @@
 """Attacks without a key that are meant to keep others out: heads, bodies, connections."""
 
 import contextlib
+import json
 import socket
+import time
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +17,7 @@ from services.runtime import python
 from services.runtime.guard.heads import MAX_HEADER_BYTES, MAX_HEADERS
 from services.runtime.problems import MEDIA_TYPE
 from services.runtime.settings import Settings
+from tests.ingest.formats.making import pdf_of, stream
 from tests.security.conftest import Target
 from tests.security.routes import filled
 from tests.security.test_attacks import asked, bearer, status_of
@@ -131,3 +137,43 @@ def test_a_key_that_is_new_is_known_in_the_midst_of_it(target: Target) -> None:
 def test_a_python_without_security_patches_is_told_of_at_the_start(target: Target) -> None:
     told = python.complaint() is not None
     assert ("lacks security patches" in target.deployment.logs()) == told
+
+
+@pytest.mark.parametrize("target", ["embedded"], indirect=True)
+def test_slow_documents_to_preview_keep_no_submission_waiting(target: Target) -> None:
+    slow = slow_pdf()
+    reader, post = target.key("read"), target.key("submit")
+
+    def previewed(number: int) -> int:
+        files = {"file": (f"{number}.pdf", slow)}
+        url = f"{target.url}/api/v1/preview"
+        asked = httpx.post(url, files=files, headers=reader, trust_env=False, timeout=120)
+        return asked.status_code
+
+    with ThreadPoolExecutor(6) as people:
+        previews = [people.submit(previewed, number) for number in range(6)]
+        time.sleep(0.5)  # they are on their way
+        form: dict[str, Any] = {
+            "files": {"file": ("note.txt", "Retraites\n\nLa réforme est adoptée.".encode())},
+            "data": {"metadata": json.dumps({"post": "berlin", "date": "2026-03-04"})},
+        }
+        answer = target.client.post("/api/v1/notes", headers=post, **form)
+        done = sum(preview.done() for preview in previews)
+        assert answer.status_code == 202, answer.text
+        assert done <= 2, "it went before those that were waiting"
+        assert {preview.result() for preview in previews} <= {200, 503}
+
+
+def slow_pdf() -> bytes:
+    """A PDF of 700 bytes, a line of text 5,000 times in one place: some seconds to read."""
+    content = zlib.compress(b"BT /F1 8 Tf 20 800 Td " + b"(abc)Tj " * 5_000 + b" ET", 9)
+    return pdf_of(
+        [
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 5 0 R"
+            b"/Resources<</Font<</F1 4 0 R>>>>>>",
+            b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            stream(content, b"/Filter/FlateDecode"),
+        ]
+    )
