@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -24,6 +25,8 @@ POOL_SIZE = 8
 """Connections of one process: more would only queue in PostgreSQL, or on SQLite's one writer."""
 WAIT_SECONDS = 2
 """For a free connection, for a new one and for a lock, each: together they stay under 5 s."""
+BUSY_SECONDS = 0.01
+"""Until a file is asked again that another process is about to prepare."""
 STATEMENT_MS = 4_000
 WRITE = {"registry_begin": "IMMEDIATE"}
 """A deferred SQLite transaction that reads, then writes, fails at once when another has written."""
@@ -118,7 +121,7 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver must begin nothing by itself
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         # What was answered must outlive a power cut: a receipt that is forgotten would let other
         # content in under the same revision.
         connection.execute("PRAGMA synchronous = FULL")
@@ -130,6 +133,21 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Have the file keep a write-ahead log. While another process has it do so, SQLite says that it
+    is busy and does not wait. Raises sqlite3.OperationalError."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+            time.sleep(BUSY_SECONDS)
+        else:
+            return
 
 
 def _postgresql(url: URL) -> Engine:
