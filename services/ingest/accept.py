@@ -361,7 +361,10 @@ def _stricter(said: Note, both: Note) -> str:
         found.append("en diffusion restreinte")
     if both.special_france and not said.special_france:
         found.append("spécial France")
-    return f"le texte porte une mention qui n’était pas déclarée : la note est {' et '.join(found)}"
+    return (
+        "le texte, ou ce qui y est joint, porte une mention qui n’était pas déclarée : la note est "
+        f"{' et '.join(found)}"
+    )
 
 
 def invalid(errors: list[dict[str, str]], whole: str = "note") -> Problem:
