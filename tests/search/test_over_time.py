@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.access import Role
+from schemas.answers import IngestOutcome
 from schemas.events import ClassifiedNote, CorrectionTags, Kind
 from schemas.marks import admits, rights_of
 from schemas.note import MarkedSpan, Note
@@ -140,7 +141,8 @@ class History:
             else _of(rectification(major=at % 2 == 0), note)
         )
         begun = registry.begin_revision(changed)
-        if not isinstance(begun, BegunRevision) or begun.revision == len(self.events):
+        assert isinstance(begun, BegunRevision)
+        if begun.outcome is IngestOutcome.DUPLICATE:
             self.events.append(self.events[-1])  # what the latest one says already
             return
         registry.mark_received([begun.key])

@@ -117,7 +117,8 @@ def attacked(
         @cache
         def of_kind(kind: str) -> Attacked:
             folder = tmp_path_factory.mktemp(kind)
-            deployment = deployment_of(kind, folder, "attacks", request, NO_LIMITS)
+            settings = {**NO_LIMITS, "VALISE_ORIGINALS": str(folder / "originals")}
+            deployment = deployment_of(kind, folder, "attacks", request, settings)
             ended.enter_context(running(deployment))
             registry = Registry(deployment.registry_url)
             ended.callback(registry.close)
