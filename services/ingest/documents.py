@@ -6,8 +6,9 @@ field that the sender guessed (`Valise-Defaulted`) gives way to the header.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 from schemas.access import Caller
 from schemas.answers import DocumentRead, Problem
 from schemas.marks import Level
-from schemas.note import MAX_SUBJECT, normalise_line
+from schemas.note import MAX_SUBJECT, normalise_line, note_id
 from services.ingest.accept import Accepted, Refused, accept, checked, invalid, read_object
 from services.ingest.formats import Document, Unreadable
+from services.ingest.formats.model import places_of
 from services.runtime import marks
 from services.runtime.problems import problem
 
@@ -35,8 +37,9 @@ _TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Docum
 class Reading:
     """One document of a file: what was read in it (None: nothing), and what became of it.
 
-    `fields` are those of the note that it would be, as far as they are known. Of a classified one
-    nothing is said, its name neither.
+    `fields` are those of the note that it would be, as far as they are known; `holds`, the ids of
+    the notes that lie in it, be they taken or not. Of a classified one nothing is said, its name
+    neither.
     """
 
     name: str
@@ -44,6 +47,15 @@ class Reading:
     document: Document | None = None
     read: DocumentRead | None = None
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    holds: tuple[str, ...] = ()
+
+    @property
+    def note_id(self) -> str | None:
+        """The id of the note that it is, or would be; None where it does not say enough."""
+        post, reference = self.fields.get("post"), self.fields.get("reference")
+        if not isinstance(post, str) or not isinstance(reference, str):
+            return None
+        return str(note_id(post, reference))
 
 
 def read_metadata(raw: bytes | None, approved: frozenset[Level] = frozenset()) -> dict[str, Any]:
@@ -94,7 +106,17 @@ def readings(
             found.append(Reading(document.name, said))
         else:
             found.append(_reading(document, metadata, guessed, sender, now, trace, taken, approved))
-    return found
+    return _holding(found)
+
+
+def _holding(found: list[Reading]) -> list[Reading]:
+    """These, each with the notes that lie in it."""
+    inside: dict[str, list[str]] = defaultdict(list)
+    for each in found:
+        known = each.note_id
+        for place in places_of(each.name) if known else ():
+            inside[place].append(known or "")
+    return [replace(each, holds=tuple(inside.get(each.name, ()))) for each in found]
 
 
 def read_in(document: Document) -> DocumentRead:

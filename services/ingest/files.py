@@ -151,6 +151,6 @@ async def keep_original(
         media_type=document.media_type[:200] or PLAIN,
         bytes=len(document.original),
         needs=EVERYTHING if document.unseen else 0,
-        holds=document.holds,
+        holds=(*document.holds, *reading.holds),
     )
     await aside(registry.keep_original, key, row)

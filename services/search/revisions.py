@@ -8,7 +8,13 @@ from uuid import UUID
 from schemas.access import Caller
 from schemas.answers import FieldChange, Revision, Revisions
 from schemas.events import Kind, NoteEvent
-from services.runtime.access.rights import Restriction, audience_for, note_for, restriction_of
+from services.runtime.access.rights import (
+    Restriction,
+    audience_for,
+    note_for,
+    restriction_of,
+    tells,
+)
 from services.runtime.registry import Registry, RevisionRow, aside
 from services.search.difference import changes
 from services.search.notes import note_id_of, unknown_note, withdrawn_note
@@ -81,7 +87,9 @@ def _revision(
     if len(seen) > 1 or None in seen:
         found = None
     elif older is not None:
-        found = changes(note_for(older.event.note, audience), note_for(event.note, audience))
+        both = [note_for(each.event.note, audience) for each in (older, row)]
+        texts = frozenset[str]().union(*filter(None, seen))
+        found = None if any(tells(note, texts) for note in both) else changes(*both)
     return Revision(
         revision=event.revision,
         kind=event.kind,

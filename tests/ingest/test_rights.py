@@ -8,7 +8,7 @@ import pytest
 
 from schemas.access import Role
 from tests.ingest.conftest import BERLIN, Office
-from tests.ingest.formats.making import eml
+from tests.ingest.formats.making import docx, eml, paragraphs
 from tests.keys import a_key
 
 ROME = BERLIN | {"post": "rome", "reference": "ROM-1"}
@@ -216,3 +216,50 @@ async def test_an_original_that_nobody_could_look_into_is_for_who_may_see_every_
     assert await statuses(office, address, **CLEARED) == 200
     (event,) = await office.logged()
     assert event.note.marking.value == "non_protege"
+
+
+ALONE = {"subject": "Objet", "reference": "BER-9", **MAIL}
+
+
+@pytest.mark.parametrize("body", ["Le texte joint.", "Un texte plus récent, qui diffère."])
+@pytest.mark.parametrize("before", [False, True])
+async def test_a_mail_follows_a_note_that_was_sent_by_itself_too(
+    office: Office, body: str, before: bool
+) -> None:
+    sent = await office.send(**ALONE | {"body": body})
+    note = f"/api/v1/notes/{sent.json()['id']}"
+    restricted = ALONE | {"body": body, "special_france": True}
+
+    async def restrict() -> None:
+        answer = await office.client.put(note, json=restricted, headers=IF_ANY)
+        assert answer.status_code == 202, answer.text
+
+    if before:
+        await restrict()
+    address, (_, joined) = await send_mail(office, {"BER-9.txt": b"Objet\r\n\r\nLe texte joint."})
+    assert joined["status"] in (200, 409), "the same note, or another text under its reference"
+    if not before:
+        assert await statuses(office, address) == 200
+        await restrict()
+    assert await statuses(office, address) == 404
+    assert await statuses(office, address, **CLEARED) == 200
+
+
+async def test_a_document_follows_a_note_that_is_embedded_in_it(office: Office) -> None:
+    inner = docx(paragraphs("Objet : Retraites", "Le texte joint."))
+    outer = docx(
+        paragraphs("Objet : Rapport", "Le rapport."), **{"word__embeddings__a.docx": inner}
+    )
+    ids = []
+    for name, data in (("BER-9.docx", inner), ("BER-10.docx", outer)):
+        answer = await office.client.post(
+            "/api/v1/notes", files={"file": (name, data)}, data={"metadata": json.dumps(MAIL)}
+        )
+        assert answer.status_code == 202, answer.text
+        ids.append(answer.json()["id"])
+    address = f"/api/v1/notes/{ids[1]}"
+    assert await statuses(office, address) == 200
+    assert (
+        await office.client.delete(f"/api/v1/notes/{ids[0]}", headers=IF_ANY)
+    ).status_code == 202
+    assert await statuses(office, address) == 404

@@ -312,6 +312,49 @@ async def test_reading_on_does_not_prolong_a_reading_by_relevance(
     assert (await any_site.get(ADDRESS)).json()["next"], "another reading begins"
 
 
+TWICE = "La farigoulette. Encore la farigoulette."
+FIRST, SECOND = (
+    MarkedSpan(field="body", start=start, end=start + 12, mark="special_france")
+    for start in (3, 27)
+)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [
+            {"body": TWICE, "marked_spans": [FIRST]},
+            {"body": TWICE, "marked_spans": [FIRST, SECOND]},
+        ],
+        [{"body": TWICE, "marked_spans": [FIRST]}, {"body": TWICE, "marked_spans": [SECOND]}],
+        [
+            {"body": TWICE[:16], "marked_spans": [FIRST]},
+            {"body": TWICE, "marked_spans": [FIRST]},
+            {"body": TWICE, "marked_spans": [FIRST, SECOND]},
+            {"body": "Rien.", "marked_spans": []},
+        ],
+    ],
+)
+async def test_what_is_said_twice_and_marked_one_by_one_is_told_by_no_revision(
+    empty_site: Site, made: list[dict[str, Any]]
+) -> None:
+    site = empty_site
+    site.registry.begin([submission(**made[0])])
+    for changes in made[1:]:
+        assert isinstance(site.registry.begin_revision(rectification(**changes)), BegunRevision)
+    note = a_note(**made[0])
+    await site.index.apply([a_classified_note(note)])
+    await site.index.refresh()
+    site.read_by(Role.READ)
+    address = f"notes/{note.id}/revisions"
+    for path in (f"/api/v1/{address}", f"/{address}", f"/api/v1/notes/{note.id}"):
+        shown = (await site.browse(path)).text
+        hidden_in_the_latest = made[-1]["body"] != TWICE or len(made[-1]["marked_spans"]) > 1
+        assert "farigoulette" not in shown or not hidden_in_the_latest, path
+    assert '"delete"' not in (await site.get(f"/api/v1/{address}")).text
+    assert (await site.get("/api/v1/search?q=farigoulette")).json()["hits"] == []
+
+
 @pytest.mark.parametrize(
     ("made", "shown"),
     [

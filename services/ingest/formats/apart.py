@@ -256,6 +256,7 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             attachments=tuple(map(str, said["attachments"])),
             marks=_marks(said["marks"]),
             unseen=said["unseen"] is not False,
+            holds=tuple(map(str, said["holds"])),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None

@@ -47,6 +47,7 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "attachments": found.attachments,
         "marks": _said(found.marks),
         "unseen": found.unseen,
+        "holds": found.holds,
         "same": same,
     }
     return frame(said, b"" if same else found.original)

@@ -16,9 +16,11 @@ from services.ingest.formats.model import (
     MAX_UNPACKED_BYTES,
     Content,
     Document,
+    Held,
     Refused,
     Unreadable,
     check,
+    places_of,
 )
 from services.ingest.formats.text import one_line, tidy
 from services.runtime import marks
@@ -133,10 +135,7 @@ def _places_of(each: Document | Unreadable) -> Iterator[str]:
     a mail, say, whose reading was cut short."""
     if isinstance(each, Unreadable):
         yield each.name
-    at = each.name.rfind("/")
-    while at > 0:
-        yield each.name[:at]
-        at = each.name.rfind("/", 0, at)
+    yield from places_of(each.name)
 
 
 def _holding(document: Document, inside: Sequence[Document | Unreadable]) -> Document | Unreadable:
@@ -149,7 +148,10 @@ def _holding(document: Document, inside: Sequence[Document | Unreadable]) -> Doc
         document,
         marks=held,
         unseen=document.unseen or any(each.unseen for each in inside),
-        holds=tuple(sha256(each.original).hexdigest() for each in inside if _is_read(each)),
+        holds=(
+            *document.holds,
+            *(sha256(each.original).hexdigest() for each in inside if _is_read(each)),
+        ),
     )
 
 
@@ -268,13 +270,14 @@ def _document(part: Part) -> Document:
         fields, subject, body = _of_text(part.data)
         attachments: tuple[str, ...] = ()
         held: Marks | None = NONE
+        lies_in: tuple[Held, ...] = ()
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
         fields, subject, body = _of_content(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
-        held = _marks_held(content, part)
+        held, lies_in = _marks_held(content, part), content.held
     if len(body) > MAX_BODY:
         raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
     return Document(
@@ -287,6 +290,7 @@ def _document(part: Part) -> Document:
         attachments=attachments,
         marks=seen | part.seen | of_name(part.name) | (held or NONE),
         unseen=held is None,
+        holds=tuple(sha256(file.data).hexdigest() for file in lies_in),
     )
 
 

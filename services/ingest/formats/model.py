@@ -1,6 +1,6 @@
 """What comes out of a file: documents that can be read, and those that cannot, with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.marks import NONE, Marks
@@ -29,7 +29,7 @@ class Document:
     parted by blank lines, never empty. `attachments`: names of what was attached and not read.
     `marks`: the marks of protection in all of the document and in all that lies in it; it is no
     classified one. `unseen`: something lies in it that nobody could look into. `holds`: the SHA-256
-    of each document that lies in it and is one of its file's documents too.
+    of each file that lies in it.
     """
 
     name: str
@@ -100,6 +100,14 @@ class Refused(Exception):
     def of(self, name: str) -> Unreadable:
         """The same, of the document with that name."""
         return Unreadable(name, self.status, self.detail, self.classified)
+
+
+def places_of(name: str) -> Iterator[str]:
+    """Return the names of the files in which a document of that name lies, the nearest first."""
+    at = name.rfind("/")
+    while at > 0:
+        yield name[:at]
+        at = name.rfind("/", 0, at)
 
 
 def check(found: Marks) -> Marks:

@@ -7,7 +7,7 @@ was found in the passage is no evidence any more, and a tag without evidence is 
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeVar
@@ -132,14 +132,21 @@ def restriction_of(note: Note) -> Restriction:
 
 def narrowed(note: Note | None, later: Note, audience: int) -> bool:
     """Whether `later`, the note after a rectification, keeps from that audience what it sees now:
-    the note, or a passage that was not marked, or read otherwise, before. None: of a state before
-    that nobody knows, so that any passage counts."""
+    the note, or a passage that was not marked, or read otherwise, before, or whose words it sees
+    elsewhere. None: of a state before that nobody knows, so that any passage counts."""
     if note is not None and not admits(audience, note.marking, note.special_france):
         return False
     if not admits(audience, later.marking, later.special_france):
         return True
-    known: Counter[str] = Counter() if note is None else _passages(note, audience)
-    return bool(_passages(later, audience) - known)
+    hidden = _passages(later, audience)
+    if note is None or hidden - _passages(note, audience):
+        return bool(hidden)
+    return tells(note_for(note, audience), hidden)
+
+
+def tells(note: Note, hidden: Iterable[str]) -> bool:
+    """Whether one of these texts stands in the note: said twice, it may be hidden once."""
+    return any(text in note.subject or text in note.body for text in hidden)
 
 
 def narrows(note: Note, later: NoteEvent) -> bool:

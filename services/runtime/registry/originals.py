@@ -15,6 +15,9 @@ from services.runtime.registry import superseded
 from services.runtime.registry.rows import HeldNote, Key, OriginalRow
 from services.runtime.registry.tables import held_originals, notes, originals, revisions
 
+_ID_LENGTH = 36
+"""Of a note's id as text; the address of a file has 64 digits."""
+
 
 def keep(connection: sa.Connection, key: Key, original: OriginalRow) -> None:
     """Note the original of that revision; the first one stays. Nothing for an unknown revision."""
@@ -64,37 +67,43 @@ def latest(connection: sa.Connection, note_id: UUID) -> OriginalRow | None:
 
 
 def held_notes(connection: sa.Connection, address: str) -> list[HeldNote]:
-    """Return the notes whose documents lie in the document at that address, each with what it has
-    kept from readers since it was read from that document."""
-    rows = connection.execute(
-        sa.select(
-            originals.c.note_id,
-            sa.func.min(originals.c.revision).label("first"),
-            notes.c.post,
-            revisions.c.kind,
+    """Return the notes that lie in the document at that address, each with what it has kept from
+    readers since it was read from a file that lies there; one that is there by its id, ever."""
+    held = list(
+        connection.scalars(
+            sa.select(held_originals.c.held).where(held_originals.c.holder == address)
         )
-        .join_from(held_originals, originals, originals.c.sha256 == held_originals.c.held)
-        .join(notes, notes.c.id == originals.c.note_id)
-        .join(
+    )
+    first = {UUID(each): 1 for each in held if len(each) == _ID_LENGTH}
+    read_there = connection.execute(
+        sa.select(originals.c.note_id, sa.func.min(originals.c.revision).label("first"))
+        .where(originals.c.sha256.in_(held))
+        .group_by(originals.c.note_id)
+    )
+    for row in read_there:
+        first.setdefault(row.note_id, row.first)
+    latest_of = connection.execute(
+        sa.select(notes.c.id, notes.c.post, revisions.c.kind)
+        .join_from(
+            notes,
             revisions,
             sa.and_(revisions.c.note_id == notes.c.id, revisions.c.revision == notes.c.revision),
         )
-        .where(held_originals.c.holder == address)
-        .group_by(originals.c.note_id, notes.c.post, revisions.c.kind)
+        .where(notes.c.id.in_(sorted(first)))
     ).all()
     return [
         HeldNote(
             post=row.post,
             withdrawn=row.kind == Kind.WITHDRAWN,
-            restrictions=tuple(superseded.restrictions(connection, row.note_id, row.first)),
+            restrictions=tuple(superseded.restrictions(connection, row.id, first[row.id])),
         )
-        for row in rows
+        for row in latest_of
     ]
 
 
 def own(connection: sa.Connection, note_id: UUID) -> list[str]:
     """Return the addresses of the documents that hold this note and no other: its originals, and
-    those in which one of them lies."""
+    those in which one of them, or the note by another file, lies."""
     other = originals.alias()
     its_own = set(
         connection.scalars(
@@ -106,14 +115,12 @@ def own(connection: sa.Connection, note_id: UUID) -> list[str]:
             )
         )
     )
-    return sorted(its_own | holders(connection, its_own))
+    return sorted(its_own | holders(connection, its_own | {str(note_id)}))
 
 
-def holders(connection: sa.Connection, addresses: Collection[str]) -> set[str]:
-    """Return the addresses of the documents in which one of these lies."""
-    if not addresses:
-        return set()
-    query = sa.select(held_originals.c.holder).where(held_originals.c.held.in_(sorted(addresses)))
+def holders(connection: sa.Connection, held: Collection[str]) -> set[str]:
+    """Return the addresses of the documents in which one of these files or notes lies."""
+    query = sa.select(held_originals.c.holder).where(held_originals.c.held.in_(sorted(held)))
     return set(connection.scalars(query))
 
 

@@ -261,7 +261,7 @@ class OriginalRow:
     the sender had it, its type and size.
 
     `needs`: what its reader must be able to see (bits of AUDIENCES), whatever the note's marks.
-    `holds`: the addresses of the documents that lie in it, where it is kept.
+    `holds`: what lies in it, where it is kept: addresses of files, and ids of notes.
     """
 
     sha256: str
@@ -274,8 +274,8 @@ class OriginalRow:
 
 @dataclass(frozen=True, slots=True)
 class HeldNote:
-    """A note whose document lies in another one: its post, whether it is withdrawn now, and what
-    it has kept from readers since it was read from that document."""
+    """A note that lies in a document of another one: its post, whether it is withdrawn now, and
+    what it has kept from readers since it was there."""
 
     post: str
     withdrawn: bool

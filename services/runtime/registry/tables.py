@@ -178,7 +178,13 @@ held_originals = Table(
     "held_originals",
     metadata,
     Column("holder", String(64), primary_key=True, comment="SHA-256 of a document"),
-    Column("held", String(64), primary_key=True, index=True, comment="of one that lies in it"),
+    Column(
+        "held",
+        String(64),
+        primary_key=True,
+        index=True,
+        comment="what lies in it: the SHA-256 of a file, or the id of a note",
+    ),
 )
 
 citations = Table(

@@ -131,7 +131,7 @@ def test_a_file_bears_the_marks_of_all_that_lies_in_it(seed: int) -> None:
     by_name = {each.name: sha256(each.original).hexdigest() for each in documents}
     for each in documents:
         inside = {at for name, at in by_name.items() if name.startswith(f"{each.name}/")}
-        assert set(each.holds) == inside
+        assert inside <= set(each.holds)
 
 
 @pytest.mark.parametrize(

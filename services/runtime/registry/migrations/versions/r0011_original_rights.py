@@ -33,7 +33,12 @@ def upgrade() -> None:
     op.create_table(
         "held_originals",
         sa.Column("holder", sa.String(64), nullable=False, comment="SHA-256 of a document"),
-        sa.Column("held", sa.String(64), nullable=False, comment="of one that lies in it"),
+        sa.Column(
+            "held",
+            sa.String(64),
+            nullable=False,
+            comment="what lies in it: the SHA-256 of a file, or the id of a note",
+        ),
         sa.PrimaryKeyConstraint("holder", "held", name="pk_held_originals"),
     )
     op.create_index("ix_held_originals_held", "held_originals", ["held"])
