@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -96,12 +96,16 @@ def letters(text: str, *, digits: bool = False, lines: bool = False) -> str:
     return raw.translate(_CAPITALS, _BUT_LINES if lines else _NO_LETTERS).decode("ascii")
 
 
+@lru_cache(4_096)
 def rights_of(mark: str) -> tuple[Marking, bool]:
     """The marking and whether it is *spécial France*, for a mark as somebody wrote it.
 
-    An unknown one, and one of a classified document, is the strictest.
+    An unknown one, and one of a classified document, is the strictest; so is one of the levels of
+    others, which passages have from before these were told apart.
     """
     known = read(mark) or STRICTEST
+    if known.levels:
+        known = STRICTEST
     return known.marking, known.special_france
 
 

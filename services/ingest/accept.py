@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
-from schemas.marks import NONE, Level, Marks, canonical, rights_of
+from schemas.marks import NONE, STRICTEST, Level, Marks, canonical, read
 from schemas.note import Note
 from services.ingest import language
 from services.runtime import marks
@@ -331,7 +331,8 @@ def _in_our_words(given: dict[str, Any]) -> tuple[str, ...]:
     warned: list[str] = []
     mark = given.get("marking")
     if isinstance(mark, str):
-        given["marking"], special_france = rights_of(mark)
+        meant = read(mark) or STRICTEST
+        given["marking"], special_france = meant.marking, meant.special_france
         if special_france and given.get("special_france", False) is False:
             given["special_france"] = True
         if canonical(mark) is None:

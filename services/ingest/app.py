@@ -64,7 +64,7 @@ def routers(ingest: Ingest, settings: Settings) -> list[APIRouter]:
     return [
         http.router(ingest.registry, ingest.log, ingest.originals, ingest.room, settings),
         original_routes.router(ingest.registry, ingest.originals),
-        correction_routes.router(ingest.registry, ingest.log),
+        correction_routes.router(ingest.registry, ingest.log, settings),
         revise_routes.router(ingest.registry, ingest.log, ingest.originals, ingest.room, settings),
     ]
 

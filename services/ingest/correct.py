@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from schemas.correction import Correction
 from schemas.events import CorrectionTags
+from schemas.marks import Level
 from services.ingest.accept import Refused, checked, invalid, read_object
 from services.ingest.submit import TooLarge, change
 from services.runtime import marks
@@ -38,15 +39,21 @@ compresses marks it as weak, or adds the name of the encoding."""
 
 
 def read_correction(
-    raw: bytes, note_id: UUID, *, now: datetime, if_match: str | None = None
+    raw: bytes,
+    note_id: UUID,
+    *,
+    now: datetime,
+    if_match: str | None = None,
+    approved: frozenset[Level] = frozenset(),
 ) -> CorrectionSubmission:
     """The correction in the bytes of a JSON body, as the registry takes it.
 
-    `now` is the time of receipt (aware), `if_match` the header of that name. Raises Refused: 400
+    `now` is the time of receipt (aware), `if_match` the header of that name, `approved` as for
+    `accept`. Raises Refused: 400
     for no JSON, 422 for no correction or one that bears a classified mark.
     """
     text, fields = read_object(raw, WHOLE)
-    checked(marks.of_fields(fields))
+    checked(marks.of_fields(fields), approved)
     try:
         sent = Correction.model_validate_json(text, strict=True)
     except ValidationError as error:

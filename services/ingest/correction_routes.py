@@ -22,6 +22,7 @@ from services.runtime.journal import record, sender_of
 from services.runtime.log import Log
 from services.runtime.problems import ProblemError
 from services.runtime.registry import Obstacle, Registry, aside
+from services.runtime.settings import Settings
 
 MAX_BYTES = 64 * 1024
 """A correction with every theme and every country and the longest comment has a quarter of it."""
@@ -32,7 +33,7 @@ PATH = f"{answers.NOTES}/{{note_id}}/corrections"
 NoteId = Annotated[str, Path(description="Identifiant de la note")]
 
 
-def router(registry: Registry, log: Log) -> APIRouter:
+def router(registry: Registry, log: Log, settings: Settings) -> APIRouter:
     """The route of corrections."""
     routes = APIRouter(tags=["notes"], dependencies=[needs(Role.READ)])
 
@@ -54,6 +55,7 @@ def router(registry: Registry, log: Log) -> APIRouter:
                 answers.note_id_of(note_id),
                 now=datetime.now(UTC),
                 if_match=request.headers.get("If-Match"),
+                approved=settings.approved_levels,
             )
         except Refused as refusal:
             outcomes.refused(refusal.problem, given)

@@ -54,7 +54,7 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
         row = await aside(registry.original, _id(note_id)) if seen else None
         if row is None or originals is None:
             raise _absent()
-        held = await aside(registry.held_notes, row.sha256)
+        held = await aside(registry.held_notes, row.sha256, kept[0].event.note.post)
         if not _sees_all_in(caller, kept[0].event.note.post, row, held):
             raise _absent()
         record(request, Action.DOWNLOADED, kept[0].event.note_id, what="original")
@@ -83,6 +83,8 @@ def _sees_all_in(
 ) -> bool:
     """Whether the caller may see all that lies in a document of a note from that post: what nobody
     could look into, and each note that was sent in it, as it is restricted now."""
+    if caller.submits_for(post):
+        return True
     audience = audience_at(caller, post)
     if audience is None or original.needs & ~audience:
         return False
@@ -91,7 +93,7 @@ def _sees_all_in(
 
 def _sees_held(caller: Caller, note: HeldNote) -> bool:
     audience = audience_at(caller, note.post)
-    if audience is None or (note.withdrawn and not caller.submits_for(note.post)):
+    if audience is None or note.withdrawn:
         return False
     return all(each.hides(audience) == frozenset() for each in note.restrictions)
 

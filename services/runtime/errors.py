@@ -18,5 +18,9 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class Busy(Unavailable):
+    """There, and too slow to answer now. Callers can cause it, so it is not taken for being away."""
+
+
 class Misconfigured(Exception):
     """A setting is wrong: the program stops at start with this one line."""

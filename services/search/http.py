@@ -284,7 +284,7 @@ async def found(index: Index, registry: Registry, query: Query, seal: Seal | Non
             query = await seal.opened(query)
         with metrics.SEARCH.time():
             page = await index.search(query)
-            page = await in_force(query.reader, page, registry)
+            page = await in_force(query, page, registry)
         return page if seal is None else await seal.closed(page)
     except CursorExpired:
         raise ProblemError(

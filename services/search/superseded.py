@@ -16,9 +16,9 @@ from uuid import UUID
 from schemas.access import Caller
 from schemas.events import NoteEvent
 from schemas.marks import audience_of
-from schemas.query import Reader
+from schemas.query import Query
 from services.runtime.access.rights import audience_for
-from services.runtime.errors import Unavailable
+from services.runtime.errors import Busy, Unavailable
 from services.runtime.registry import Registry, Shown, Superseded, aside
 from services.search.index import Page
 
@@ -38,7 +38,7 @@ async def kept_from(
 ) -> Mapping[UUID, Superseded]:
     """Return those of these notes, in these states, that a later revision keeps from this caller.
 
-    While the registry is away: none, as nobody knows of any.
+    While the registry is away: none, as nobody knows of any. Raises Busy where it is there.
     """
     shown = {
         event.note_id: Shown(event.revision, audience)
@@ -48,26 +48,32 @@ async def kept_from(
     return await _restricted(shown, registry)
 
 
-async def in_force(reader: Reader, page: Page, registry: Registry) -> Page:
-    """Return the page without the hits that a later revision keeps from this reader.
+async def in_force(query: Query, page: Page, registry: Registry) -> Page:
+    """Return the page of that query without the hits that a later revision keeps from its reader.
 
     A page may show a state of the index from before it: that of a cursor, or one to which a
-    restriction has not come yet. Its counts are that state's.
+    restriction has not come yet. Its counts are that state's. Raises Unavailable: a page that goes
+    on from another is not shown while the registry is away.
     """
-    audience = audience_of(reader)
+    audience = audience_of(query.reader)
     if audience is None or not page.hits:
         return page
     shown = {hit.id: Shown(hit.revision, audience) for hit in page.hits}
-    kept = await _restricted(shown, registry)
+    kept = await _restricted(shown, registry, strict=query.cursor is not None)
     if not kept:
         return page
     return replace(page, hits=[hit for hit in page.hits if hit.id not in kept])
 
 
-async def _restricted(shown: Mapping[UUID, Shown], registry: Registry) -> Mapping[UUID, Superseded]:
+async def _restricted(
+    shown: Mapping[UUID, Shown], registry: Registry, *, strict: bool = False
+) -> Mapping[UUID, Superseded]:
+    """What is not to be shown any more. Raises Busy; where `strict`, Unavailable too."""
     try:
         return await aside(registry.restricted, shown) if shown else {}
     except Unavailable as error:
+        if strict or isinstance(error, Busy):
+            raise
         logger.warning("later revisions not looked up: %s", error.reason)
         return {}
 

@@ -291,7 +291,7 @@ def test_a_mail_in_which_the_note_lies_goes_with_it(registry: Registry) -> None:
     registry.expunge(mine.event.note_id, REASON, datetime.now(UTC))
     assert registry.original(mail.event.note_id) is None
     assert registry.newest(mail.event.note_id) is not None, "the mail's own note stays"
-    assert registry.held_notes("b" * 64) == []
+    assert registry.held_notes("b" * 64, "berlin") == []
 
 
 def test_the_registry_keeps_nothing_of_the_note_but_the_journal(registry: Registry) -> None:

@@ -87,7 +87,8 @@ async def extract_apart(
                 raise
             file.interrupt()
         asker = asker.slower()
-    return complete(file.found)
+    # Off the event loop: large attachments are hashed.
+    return await asyncio.to_thread(complete, file.found)
 
 
 class _File:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import TypeGuard
 
 from schemas.marks import CLASSIFIED, NONE, Marks
@@ -34,6 +35,8 @@ MOST_DOCUMENTS = 2_000
 """Of one file, mails within archives counted: as many as an archive may have entries."""
 LONG_SUBJECT = 300
 """Characters up to which a document's first line can be its subject; of a longer one, as many."""
+MOST_STEPS = 20
+"""Folders of a name that are kept: each is looked up for each document."""
 LONG_NAME = 200
 """Characters of a file's name, and of each folder's, that are kept."""
 NOT_OURS = 415
@@ -119,9 +122,14 @@ def complete(found: list[Document | Unreadable]) -> list[Document | Unreadable]:
     document in it is refused itself.
     """
     inside: dict[str, list[Document | Unreadable]] = defaultdict(list)
-    for each in found:
+    for before, each in pairwise([None, *found]):
+        assert each is not None
         for place in _places_of(each):
             inside[place].append(each)
+        if before is not None and before.name.startswith(f"{each.name}/"):
+            # Reading ended there: of the mails round the last document the rest is not known.
+            for place in places_of(f"{before.name}/" if _is_mail(before) else before.name):
+                inside[place].append(each)
     return [
         _holding(each, inside[each.name])
         if isinstance(each, Document) and each.name in inside
@@ -155,6 +163,10 @@ def _holding(document: Document, inside: Sequence[Document | Unreadable]) -> Doc
     )
 
 
+def _is_mail(each: Document | Unreadable) -> bool:
+    return isinstance(each, Document) and each.media_type == kinds.MEDIA_TYPES[kinds.EML]
+
+
 def _is_read(each: Document | Unreadable) -> TypeGuard[Document]:
     return isinstance(each, Document)
 
@@ -164,7 +176,7 @@ def harmless(name: str) -> str:
     plain = _UNWANTED_IN_NAMES.sub("", name.replace("\\", "/"))
     steps = [step.strip()[-LONG_NAME:] for step in plain.split("/")]
     kept = [step for step in steps if step not in ("", ".", "..") and not step.endswith(":")]
-    return "/".join(kept) or "document"
+    return "/".join(kept[-MOST_STEPS:]) or "document"
 
 
 def _unforeseen(name: str, error: Exception) -> Unreadable:

@@ -117,9 +117,14 @@ class Restriction:
 
     def hides(self, audience: int) -> frozenset[str] | None:
         """Return the texts that this revision hides from the audience; None: all of it."""
+        found = self.hidden(audience)
+        return None if found is None else frozenset(found)
+
+    def hidden(self, audience: int) -> Counter[str] | None:
+        """The same, each text as often as it is hidden."""
         if self.needs & ~audience:
             return None
-        return frozenset(text for needs, text in self.passages if needs & ~audience)
+        return Counter(text for needs, text in self.passages if needs & ~audience)
 
 
 def restriction_of(note: Note) -> Restriction:
@@ -134,14 +139,29 @@ def narrowed(note: Note | None, later: Note, audience: int) -> bool:
     """Whether `later`, the note after a rectification, keeps from that audience what it sees now:
     the note, or a passage that was not marked, or read otherwise, before, or whose words it sees
     elsewhere. None: of a state before that nobody knows, so that any passage counts."""
-    if note is not None and not admits(audience, note.marking, note.special_france):
-        return False
-    if not admits(audience, later.marking, later.special_france):
-        return True
-    hidden = _passages(later, audience)
-    if note is None or hidden - _passages(note, audience):
-        return bool(hidden)
-    return tells(note_for(note, audience), hidden)
+    return Losing(note, audience).by(restriction_of(later))
+
+
+class Losing:
+    """A state of a note as an audience sees it, to be asked what a later revision takes from it."""
+
+    def __init__(self, note: Note | None, audience: int) -> None:
+        self._audience = audience
+        self._sees = note is None or admits(audience, note.marking, note.special_france)
+        self._hidden = None if note is None else _passages(note, audience)
+        self._shown = None if note is None or not self._sees else note_for(note, audience)
+
+    def by(self, later: Restriction, *, thorough: bool = True) -> bool:
+        """Whether that revision keeps something from the audience; without `thorough`, words that
+        it hides and that are said elsewhere too are not looked for."""
+        if not self._sees:
+            return False
+        hidden = later.hidden(self._audience)
+        if hidden is None:
+            return True
+        if self._shown is None or self._hidden is None or hidden - self._hidden:
+            return bool(hidden)
+        return thorough and tells(self._shown, hidden)
 
 
 def tells(note: Note, hidden: Iterable[str]) -> bool:

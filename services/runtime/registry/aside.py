@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from services.runtime.errors import Unavailable
+from services.runtime.errors import Busy
 
 CALL_SECONDS = 4.5
 """Under the 5 s that an answer may take. The database's own limits come first where it can still
@@ -17,12 +17,12 @@ T = TypeVar("T")
 async def aside(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the blocking `call` returns, run off the event loop.
 
-    Raises what it raises, or Unavailable when it takes longer than CALL_SECONDS (the call itself
-    goes on in its thread: what it wrote is found by the next attempt).
+    Raises what it raises, or Busy when it takes longer than CALL_SECONDS (the call itself goes on
+    in its thread: what it wrote is found by the next attempt).
     """
     try:
         # Not wait_for: until Python 3.12 it may swallow a cancellation that comes with the result.
         async with asyncio.timeout(CALL_SECONDS):
             return await asyncio.to_thread(call, *args, **kwargs)
     except TimeoutError:
-        raise Unavailable("the registry does not answer") from None
+        raise Busy("the registry does not answer") from None

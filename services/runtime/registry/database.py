@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.runtime.errors import Misconfigured, Unavailable
+from services.runtime.errors import Busy, Misconfigured, Unavailable
 
 POOL_SIZE = 8
 """Connections of one process: more would only queue in PostgreSQL, or on SQLite's one writer."""
@@ -76,7 +76,7 @@ class _FairLock:
 
     def __enter__(self) -> None:
         if not self._lock.acquire(timeout=self._seconds):
-            raise Unavailable("the registry is busy writing")
+            raise Busy("the registry is busy writing")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -170,6 +170,8 @@ def _postgresql(url: URL) -> Engine:
 _NOT_MIGRATED = {"42P01", "3F000"}
 """PostgreSQL: no such table, no such schema."""
 _READ_ONLY = "25006"
+_TOO_SLOW = {"57014", "55P03"}
+"""PostgreSQL: a statement, or its wait for a lock, took longer than allowed."""
 
 
 @contextmanager
@@ -178,11 +180,12 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeout:
-        raise Unavailable("the registry has no free connection") from None
+        raise Busy("the registry has no free connection") from None
     except DBAPIError as error:
         if not _may_pass(error):
             raise
-        raise Unavailable(f"the registry is away: {reason(error)}") from error
+        kind = Busy if _is_slow(error) else Unavailable
+        raise kind(f"the registry is away: {reason(error)}") from error
 
 
 def _may_pass(error: DBAPIError) -> bool:
@@ -194,6 +197,12 @@ def _may_pass(error: DBAPIError) -> bool:
     if isinstance(error, InternalError):
         return state == _READ_ONLY
     return state in _NOT_MIGRATED or type(error.orig) is sqlite3.DatabaseError
+
+
+def _is_slow(error: DBAPIError) -> bool:
+    """Whether the database is there and has no time."""
+    busy = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    return busy or getattr(error.orig, "sqlstate", None) in _TOO_SLOW
 
 
 def reason(error: SQLAlchemyError) -> str:

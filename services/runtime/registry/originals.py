@@ -66,9 +66,10 @@ def latest(connection: sa.Connection, note_id: UUID) -> OriginalRow | None:
     return None if row is None else OriginalRow(*row)
 
 
-def held_notes(connection: sa.Connection, address: str) -> list[HeldNote]:
-    """Return the notes that lie in the document at that address, each with what it has kept from
-    readers since it was read from a file that lies there; one that is there by its id, ever."""
+def held_notes(connection: sa.Connection, address: str, post: str) -> list[HeldNote]:
+    """Return the notes of that post that lie in the document at that address, each with what it has
+    kept from readers since it was read from a file that lies there; one that is there by its id,
+    ever. Another post's copy of a file is a note of its own."""
     held = list(
         connection.scalars(
             sa.select(held_originals.c.held).where(held_originals.c.holder == address)
@@ -89,7 +90,7 @@ def held_notes(connection: sa.Connection, address: str) -> list[HeldNote]:
             revisions,
             sa.and_(revisions.c.note_id == notes.c.id, revisions.c.revision == notes.c.revision),
         )
-        .where(notes.c.id.in_(sorted(first)))
+        .where(notes.c.id.in_(sorted(first)), notes.c.post == post)
     ).all()
     return [
         HeldNote(

@@ -634,10 +634,10 @@ class Registry:
         with self._database.reading() as connection:
             return original_rows.latest(connection, note_id)
 
-    def held_notes(self, address: str) -> list[HeldNote]:
-        """Return the notes whose documents lie in the document at that address."""
+    def held_notes(self, address: str, post: str) -> list[HeldNote]:
+        """Return the notes of that post that lie in the document at that address."""
         with self._database.reading() as connection:
-            return original_rows.held_notes(connection, address)
+            return original_rows.held_notes(connection, address, post)
 
     def add_key(self, order: KeyOrder, label: str, secret_hash: str, at: datetime) -> KeyView:
         """Keep a new key; of its secret the hash alone."""

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from schemas.answers import State
 from schemas.events import Kind, NoteEvent, decode
-from schemas.note import Note
-from services.runtime.access.rights import Restriction, narrowed, narrows, restriction_of
+from schemas.marks import AUDIENCES
+from services.runtime.access.rights import Losing, Restriction, narrows, restriction_of
 from services.runtime.registry import expunging
 from services.runtime.registry.rows import Shown, Superseded
 from services.runtime.registry.tables import dead_letters, notes, revisions
@@ -60,14 +60,22 @@ def outdated(connection: sa.Connection, states: Sequence[NoteEvent]) -> set[int]
     newer = {row.id: held[row.id] + 1 for row in numbers if row.revision > held[row.id]}
     found: set[int] = set()
     for note_id, rows in _from(connection, newer):
-        places = [at for at, event in enumerate(states) if event.note_id == note_id]
+        seen = {
+            at: [Losing(event.note, audience) for audience in range(AUDIENCES)]
+            for at, event in enumerate(states)
+            if event.note_id == note_id
+        }
         for row in rows:
             if row.state != State.PENDING:
                 later = decode(NoteEvent, row.event)
+                kept = restriction_of(later.note)
                 found.update(
                     at
-                    for at in places
-                    if states[at].revision < later.revision and narrows(states[at].note, later)
+                    for at, ways in seen.items()
+                    if at not in found and states[at].revision < later.revision
+                    # Said twice, marked once: who asks for it is answered by `restricted`.
+                    if later.kind is Kind.WITHDRAWN
+                    or any(each.by(kept, thorough=False) for each in ways)
                 )
     return found
 
@@ -86,16 +94,16 @@ def _superseded(rows: Iterator[Any], shown: Shown) -> Superseded | None:
 
     `rows` are the note's revisions from that one on.
     """
-    before: Note | None = None
+    before = Losing(None, shown.audience)
     kept = withdrawn = False
     event = None
     for row in rows:
         event = decode(NoteEvent, row.event)
         if row.revision == shown.revision:
-            before = event.note
+            before = Losing(event.note, shown.audience)
             continue
         withdrawn = event.kind is Kind.WITHDRAWN
-        kept = kept or withdrawn or narrowed(before, event.note, shown.audience)
+        kept = kept or withdrawn or before.by(restriction_of(event.note))
     if not kept:
         return None
     return Superseded(event if withdrawn else None)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from hashlib import sha256
 
@@ -15,6 +15,7 @@ from schemas.marks import NONE, STRICTEST, Marks
 from schemas.vocabulary import Marking
 from services.ingest.formats import extract
 from services.ingest.formats.apart import extract_apart
+from services.ingest.formats.documents import MOST_STEPS, complete
 from services.ingest.formats.model import Document, Unreadable
 from tests.ingest.formats.making import docx, eml, odt, paragraphs, pdf, pdf_of, zipped
 
@@ -235,3 +236,22 @@ async def test_the_process_apart_tells_the_same() -> None:
     for files in ({"a.txt": marked}, {"a.doc": OLD_OFFICE, "b.txt": TEXT.encode()}):
         data = eml(TEXT, files=files)
         assert await asyncio.wait_for(extract_apart(data, "m.eml"), 60) == extract(data, "m.eml")
+
+
+def test_of_a_mail_whose_reading_was_cut_short_it_is_told() -> None:
+    mail = Document("x.zip/m.eml", "message/rfc822", b"m", {}, "Objet", TEXT)
+    text = Document("x.zip/a.txt", "text/plain", b"a", {}, "Objet", TEXT)
+    rest = Unreadable("x.zip", 422, "interrompue")
+    for found, unseen in (
+        ([text, mail, rest], [False, True]),
+        ([mail, replace(text, name="x.zip/m.eml/a.txt"), rest], [True, False]),
+        ([mail, text, rest], [False, False]),
+    ):
+        told = complete(list(found))
+        assert [each.unseen for each in told[:2]] == unseen
+
+
+def test_a_name_of_many_folders_is_cut() -> None:
+    (found,) = extract(zipped({"a/" * 20_000 + "b.txt": TEXT}), "n.zip")
+    assert isinstance(found, Document)
+    assert found.name.count("/") <= 2 * MOST_STEPS
