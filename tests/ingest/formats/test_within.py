@@ -323,7 +323,7 @@ def test_runs_headers_and_names_in_an_office_file_are_read(name: str, data: byte
 @pytest.mark.parametrize(
     ("data", "unseen"),
     [
-        (docx(paragraphs(TEXT), word__chunk="SEC RET", word__foo__x=BINARY), True),
+        (docx(paragraphs(TEXT), word__foo__x=BINARY), True),
         (docx(paragraphs(TEXT), **{"word__chunk.docx": docx(paragraphs(TEXT))}), False),
         (docx(paragraphs(TEXT), **{"word__fonts__font1.odttf": BINARY}), False),
         (docx(paragraphs(TEXT), **{"word__fonts__font1.odttf": OLD_OFFICE}), True),
