@@ -37,7 +37,7 @@ _TEXTS = ("", ".txt", ".text", ".csv", ".tsv", ".tab", ".log", ".md", ".asc", ".
 """Endings of what may be text and nothing else: not of what has a markup or encoding of its own."""
 _ENCODED = re.compile(
     r"\{\\rtf|-----BEGIN |^begin [0-7]{3,4} |^content-transfer-encoding:|^mime-version:|%PDF-|^%!PS"
-    r"|[A-Za-z0-9+/=]{201}|(?<![A-Za-z0-9+/=])(?:(?:[A-Za-z0-9+/=]{50,200}+\s{1,3}+){4}"
+    r"|(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{201}|(?<![A-Za-z0-9+/=])(?:(?:[A-Za-z0-9+/=]{50,200}+\s{1,3}+){4}"
     r"|(?:[A-Za-z0-9+/=]{20,200}+\s{1,3}+){10})",
     re.I | re.M,
 )
