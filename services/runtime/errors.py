@@ -19,7 +19,7 @@ class Unavailable(Exception):
 
 
 class Busy(Unavailable):
-    """There, and too slow to answer now. Callers can cause it, so it is not taken for being away."""
+    """There, and too slow to answer now: callers can cause that, so it does not count as away."""
 
 
 class Misconfigured(Exception):

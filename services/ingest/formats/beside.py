@@ -6,6 +6,7 @@ Looked at for marks of protection, by the process that reads the document, and t
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from zipfile import ZipFile
 
@@ -13,7 +14,7 @@ from lxml import etree
 
 from schemas.marks import LONGEST
 from schemas.note import MAX_BODY
-from services.ingest.formats import archive
+from services.ingest.formats import archive, kinds
 from services.ingest.formats.model import Held, Refused
 from services.ingest.formats.xml import Element, encoding, local, parsed
 
@@ -39,8 +40,24 @@ _SAYING = frozenset(
 _LABEL = "Mention : "
 _FILES = re.compile(r"(?i)(?:^|/)(?:embeddings/|afchunk[^/]*\.(?!xml$))")
 """Of a DOCX: what is embedded, and what is to be imported (`w:altChunk`)."""
-_OBJECT = re.compile(r"Object \d+")
-"""Of an ODT: an object of another program; one of its own is a folder of XML."""
+_OWN = re.compile(
+    r"(?i)^mimetype$|(?:^|/)printerSettings\d*\.bin$|^layout-cache$|\.(?:odttf|fntdata)$|^META-INF/"
+)
+"""What an office program adds in formats of its own, without text: settings of a printer, fonts
+as they are embedded (their first bytes changed), where pages break."""
+_FONTS = (b"\0\1\0\0", b"OTTO", b"ttcf", b"true", b"wOFF", b"wOF2")
+MAX_OWN_BYTES = 16 * 1024 * 1024
+"""Of one such part: a font of Chinese characters has 10 MB."""
+_SEALED = b"\0?"
+"""In the place of what cannot be unpacked: nobody reads it."""
+_STRINGS = frozenset([*_LINES, "si", "is", "c", "comment", "text", "table-cell"])
+"""Elements whose runs are one string in a workbook or a slide."""
+_NAMING = _SAYING | {"name", "unicodestring", "codename", "displayname", "caption"}
+_PROPERTIES = ("docProps/", "meta.xml", "customXml/")
+_MARGINS = ("Header", "Footer", "header", "footer")
+_SIDES = re.compile(r"&[LCR]")
+_CODES = re.compile(r'&(?:"[^"\n]{0,200}"|K[0-9A-Fa-f+-]{5,8}|\d{1,3}|[A-Za-z])')
+"""Codes in a workbook's headers and footers (ECMA-376, 18.3.1.39)."""
 
 
 def joined(lines: Iterable[str]) -> str:
@@ -57,12 +74,12 @@ def joined(lines: Iterable[str]) -> str:
     return "\n".join(kept)
 
 
-def paragraphs(root: Element) -> Iterator[str]:
+def paragraphs(root: Element, lines: frozenset[str] = _LINES) -> Iterator[str]:
     """The paragraphs of an office document's part, with all that is hidden or deleted in them."""
     line: list[str] = []
     for event, element in etree.iterwalk(root, events=("start", "end")):
         name = local(element)
-        if name in _LINES:
+        if name in lines:
             yield "".join(line)
             line = []
         elif event == "start" and name in _SPACES:
@@ -114,23 +131,59 @@ def of_parts(
 
 
 def files_in(packed: ZipFile) -> Iterator[Held]:
-    """The files in an office document that are documents by themselves: workbooks of charts,
-    embedded and imported texts, objects of other programs."""
+    """The files in an office document that are no part of its own: workbooks of charts, embedded
+    and imported texts, objects of other programs, and whatever else is neither XML, a picture nor
+    a font."""
     for entry in packed.infolist():
-        if _FILES.search(entry.filename) or _OBJECT.fullmatch(entry.filename):
-            with suppress(Refused):
-                yield Held(PurePosixPath(entry.filename).name, archive.read(packed, entry))
-
-
-def of_package(packed: ZipFile) -> Iterator[str]:
-    """What the parts of any office file say that are XML: each cell, run or property a line."""
-    for entry in packed.infolist():
-        with suppress(Refused):
+        name = entry.filename
+        try:
             data = archive.read(packed, entry)
-            if encoding(data) is not None:
-                root = parsed(data, "Office")
-                yield from (each.text for each in root.iter("*") if each.text)
-                yield from paragraphs(root)
+        except Refused:
+            data = _SEALED
+        if _FILES.search(name) or not _is_own(name, data):
+            yield Held(PurePosixPath(name).name or "entree.bin", data)
+
+
+def _is_own(name: str, data: bytes) -> bool:
+    if not data.strip(b"\0 \t\r\n") or encoding(data) is not None or kinds.is_picture(data):
+        return True
+    known = data.startswith(_FONTS) or _OWN.search(name) is not None
+    return known and len(data) <= MAX_OWN_BYTES and not kinds.hides_more(data)
+
+
+@dataclass(slots=True)
+class Said:
+    """What an office file says: its cells and paragraphs; its names, properties and headers."""
+
+    lines: list[str]
+    names: str
+
+
+def of_package(packed: ZipFile) -> Said:
+    """What the parts of any office file say that are XML. Raises Refused where one cannot be
+    read."""
+    lines: list[str] = []
+    names: list[str] = []
+    for entry in packed.infolist():
+        data = archive.read(packed, entry)
+        if encoding(data) is None:
+            continue
+        root = parsed(data, "Office")
+        for element in root.iter("*"):
+            text = element.text
+            if text and not text.isspace():
+                lines.append(text)
+                if local(element).endswith(_MARGINS):
+                    names.append(_CODES.sub("", _SIDES.sub("\n", text)))
+            names += (
+                value
+                for name, value in element.attrib.items()
+                if name.rpartition("}")[2].lower() in _NAMING
+            )
+        lines += paragraphs(root, _STRINGS)
+        if entry.filename.startswith(_PROPERTIES):
+            names += properties(root)
+    return Said(lines, joined(names))
 
 
 def of_part(data: bytes, what: str, *, are_properties: bool) -> Iterator[str]:

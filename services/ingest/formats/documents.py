@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import TypeGuard
+from zipfile import ZipInfo
 
 from schemas.marks import CLASSIFIED, NONE, Marks
 from schemas.note import MAX_BODY, MAX_SUBJECT
@@ -49,12 +50,17 @@ _LEFT_BY_SYSTEMS = re.compile(
     r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$|\.~)", re.I
 )
 
+_LITTER = re.compile(
+    rb"\0\x05\x16\x07.{0,65536}|\0\0\0\x01Bud1.{0,262144}|[\x01-\x36][^\0]{1,54}\0.{0,200}", re.S
+)
+"""What systems leave: attributes of a Mac's files, views of its folders; who has a text open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One document still to be read; `content`: of a mail, which was read to find its parts;
     `seen`: the marks of what it lies in, and of a mail its own; `depth`: how many documents it lies
-    in that are no mail or archive."""
+    in that are no mail or archive; `unseen`: nobody could look into all that lies in it."""
 
     name: str
     kind: str
@@ -62,6 +68,7 @@ class Part:
     content: Content | None = None
     seen: Marks = NONE
     depth: int = 0
+    unseen: bool = False
 
 
 @dataclass
@@ -207,12 +214,12 @@ def _unpacked(
 
 def _looked_through(refused: Unreadable, data: bytes) -> Unreadable:
     """What is not read, with the marks that are seen in it all the same."""
-    seen = within.look(refused.name, data) if refused.status == NOT_OURS else None
-    if seen is not None and seen.classified:
-        return _classified(refused.name)
-    if seen is None:
+    if refused.status != NOT_OURS:
         return replace(refused, unseen=not kinds.is_empty(data))
-    return replace(refused, marks=seen, unseen=False)
+    seen = within.look(refused.name, data)
+    if seen.marks.classified:
+        return _classified(refused.name)
+    return replace(refused, marks=seen.marks, unseen=not seen.whole)
 
 
 def _classified(name: str) -> Unreadable:
@@ -232,7 +239,7 @@ def _archived(
     with archive.opened(data) as packed:
         on_all = check(_beside(packed.comment))
         for entry in packed.infolist():
-            if entry.is_dir() or _LEFT_BY_SYSTEMS.search(entry.filename):
+            if _is_left_out(entry):
                 continue
             entry_name = f"{name}/{harmless(entry.filename)}"
             try:
@@ -245,6 +252,33 @@ def _archived(
             yield from _marked(_unpacked(unpacked, entry_name, None, inside, budget), seen)
 
 
+def _is_left_out(entry: ZipInfo) -> bool:
+    return entry.is_dir() or _LEFT_BY_SYSTEMS.search(entry.filename) is not None
+
+
+def _in_left_out(data: bytes) -> within.Look:
+    """What is seen in the entries of an archive that are left out; all of it in another file.
+
+    What systems leave there says nothing. What only bears such a name is looked through: the mail
+    that brought the archive is kept. Raises Refused where it is classified.
+    """
+    found = within.Look(NONE, True)
+    if not data.startswith(b"PK"):
+        return found
+    try:
+        with archive.opened(data) as packed:
+            for entry in filter(_is_left_out, packed.infolist()):
+                unpacked = archive.read(packed, entry)
+                if _LITTER.fullmatch(unpacked) and not kinds.hides_more(unpacked):
+                    continue
+                seen = within.look(harmless(entry.filename), unpacked)
+                found = within.Look(found.marks | seen.marks, found.whole and seen.whole)
+    except Refused:
+        return within.Look(found.marks, False)
+    check(found.marks)
+    return found
+
+
 def _mailed(
     data: bytes, name: str, inside: tuple[str, ...], budget: _Budget
 ) -> Iterator[Part | Unreadable]:
@@ -252,9 +286,13 @@ def _mailed(
     seen = marks.found(Text(found.beside, head=True), Text(found.lines))
     if found.content is not None:
         seen |= _marks_in(found.content)
+    left = [_in_left_out(attachment.data) for attachment in found.attachments]
+    for each in left:
+        seen |= each.marks
     check(seen)
     if found.content is not None:
-        yield Part(name, kinds.EML, data, found.content, seen)
+        unseen = not all(each.whole for each in left)
+        yield Part(name, kinds.EML, data, found.content, seen, unseen=unseen)
     elif not found.attachments:
         raise Refused(422, "Le courriel ne contient ni texte ni pièce jointe lisible.")
     for attachment in found.attachments:
@@ -283,6 +321,7 @@ def _document(part: Part) -> Document:
         attachments: tuple[str, ...] = ()
         held: Marks | None = NONE
         lies_in: tuple[Held, ...] = ()
+        unseen = part.unseen
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
@@ -290,6 +329,7 @@ def _document(part: Part) -> Document:
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
         held, lies_in = _marks_held(content, part), content.held
+        unseen = part.unseen or content.unseen or held is None
     if len(body) > MAX_BODY:
         raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
     return Document(
@@ -301,7 +341,7 @@ def _document(part: Part) -> Document:
         body=body,
         attachments=attachments,
         marks=seen | part.seen | of_name(part.name) | (held or NONE),
-        unseen=held is None,
+        unseen=unseen,
         holds=tuple(sha256(file.data).hexdigest() for file in lies_in),
     )
 
@@ -333,16 +373,18 @@ def _marks_in(content: Content) -> Marks:
 def _marks_of(name: str, data: bytes, depth: int) -> Marks | None:
     if depth > within.DEEPEST:
         return None
+    left = _in_left_out(data)
     parts = _unpacked(data, name, None, (), _Budget())
     read_too = [
         read(each if isinstance(each, Unreadable) else replace(each, depth=depth)) for each in parts
     ]
-    found = NONE
+    found = left.marks
     for each in read_too:
         found |= check(
             CLASSIFIED if isinstance(each, Unreadable) and each.classified else each.marks
         )
-    return None if any(each.unseen for each in read_too) else found
+    whole = left.whole and not any(each.unseen for each in read_too)
+    return found if whole else None
 
 
 def _beside(comment: bytes) -> Marks:

@@ -7,12 +7,13 @@ itself says of it: its elements, roles and class names.
 
 import codecs
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
 
-from services.ingest.formats import beside, blocks
+from services.ingest.formats import beside, blocks, kinds
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused, damaged
 from services.ingest.formats.text import one_line
@@ -122,6 +123,7 @@ _OWN_LINE = frozenset(["br", "title", "option", "button", "textarea", "template"
 _CODE = frozenset(["script", "style"])
 _ADDED_BY_STYLE = re.compile(r"""content\s{0,9}:\s{0,9}(["'])([^"'\n]{1,200})\1""")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.I)
+_TAGS = re.compile(r"<[^<>]*>|\[(?:if|endif)[^\]\n]{0,100}\]>?")
 _CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.I
 )
@@ -139,6 +141,7 @@ def read(data: bytes, *, article: bool = True, charset: str = "") -> Content:
     root = _parsed(page)
     lines = beside.joined(all_lines(page))
     outside = beside.joined(_beside(root, page))
+    unseen = any(map(_holds_file, root.iter("*")))
     chosen, title = root, ""
     lists_too = False
     if article:
@@ -151,7 +154,11 @@ def read(data: bytes, *, article: bool = True, charset: str = "") -> Content:
     writing.end()
     heading = next((one_line(text) for text in _headings(chosen)), "") if article else ""
     return Content(
-        text=blocks.joined(writing.blocks), title=heading or title, lines=lines, beside=outside
+        text=blocks.joined(writing.blocks),
+        title=heading or title,
+        lines=lines,
+        beside=outside,
+        unseen=unseen,
     )
 
 
@@ -190,10 +197,39 @@ def _beside(root: Element, page: str) -> Iterator[str]:
         elif name in ("input", "button", "option"):
             yield element.get("value", "")
     yield from beside.attributes(root)
+    for element in root.iter("*"):
+        if page_within := element.get("srcdoc"):
+            yield _TAGS.sub("\n", page_within)
+    yield from _comments(page)
+
+
+def _comments(page: str) -> Iterator[str]:
+    """The comments of a page; also as the page that Outlook makes of them (`<!--[if mso]>`)."""
     at = page.find("<!--")
-    while at >= 0 and (end := page.find("-->", at)) >= 0:
-        yield page[at + 4 : end]
-        at = page.find("<!--", end)
+    while at >= 0:
+        end = page.find("-->", at + 4)
+        comment = page[at + 4 : end if end >= 0 else len(page)]
+        yield comment
+        if "<" in comment or "[" in comment:
+            yield _TAGS.sub("\n", comment)
+        at = page.find("<!--", end) if end >= 0 else -1
+
+
+def _holds_file(element: Element) -> bool:
+    """Whether an attribute holds a page or a file, other than a picture."""
+    for name, value in element.attrib.items():
+        if name == "srcdoc":
+            return True
+        if value[:40].lstrip().lower().startswith("data:"):
+            head, _, data = value.partition(",")
+            if not head.lower().endswith(";base64"):
+                return True
+            try:
+                if not kinds.is_picture(b64decode(data)):
+                    return True
+            except ValueError:
+                return True
+    return False
 
 
 def decoded(data: bytes, charset: str = "") -> str:
@@ -217,6 +253,11 @@ def decoded(data: bytes, charset: str = "") -> str:
             break
         return text
     raise Refused(422, "Le fichier n'est pas un texte lisible : l'enregistrer en UTF-8.")
+
+
+def is_of_pages(charset: str) -> bool:
+    """Whether pages and mails are written in that encoding, so that it is read as what it is."""
+    return charset.lower().startswith(("utf-16", "utf-32")) or _codec(charset) != ""
 
 
 def _codec(declared: str) -> str:

@@ -59,6 +59,7 @@ _MACROS = Refused(
 )
 _PICTURES = (
     *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*"),
+    *(b"II\xbc\x01", b"VCLMTF", b"\x01\0\x09\0"),  # HD Photo, LibreOffice's and bare metafiles
     *(b"\xd7\xcd\xc6\x9a", b"\x01\0\0\0\x6c\0\0\0"),  # Windows metafiles, old and enhanced
 )
 _OTHERS = (
@@ -71,6 +72,15 @@ _OTHERS = (
     (b"MZ", "programme"),
     (b"\x7fELF", "programme"),
 )
+_BEHIND = (
+    b"%PDF-1.",
+    b"Rar!\x1a\x07",
+    b"7z\xbc\xaf\x27\x1c",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    b"{\\rtf1",
+)
+"""Beginnings of documents and archives, long enough not to stand in a picture by chance."""
+_PNG_END = b"IEND\xae\x42\x60\x82"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _LIKE_HTML = re.compile(
     rb"\s*(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
@@ -114,9 +124,25 @@ def is_empty(data: bytes) -> bool:
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether these are the bytes of a picture, in one of the formats that documents hold."""
+    """Whether these are the bytes of a picture, in one of the formats that documents hold, and of
+    nothing else."""
     webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    return data.startswith(_PICTURES) or data[4:12] in (b"ftypheic", b"ftypavif") or webp
+    bitmap = data[:2] == b"BM" and data[6:10] == bytes(4)
+    film = data[4:12] in (b"ftypheic", b"ftypavif")
+    if not (data.startswith(_PICTURES) or film or webp or bitmap):
+        return False
+    return not hides_more(data)
+
+
+def hides_more(data: bytes) -> bool:
+    """Whether another file lies behind a file's beginning: programs read a ZIP from its end."""
+    at = data.find(b"PK\x03\x04")
+    if at >= 0 and data.find(b"PK\x05\x06", at) >= 0:
+        return True
+    if any(signature in data for signature in _BEHIND):
+        return True
+    end = data.rfind(_PNG_END) if data.startswith(b"\x89PNG") else -1
+    return end >= 0 and not is_empty(data[end + len(_PNG_END) :])
 
 
 def known(name: str, media_type: str) -> bool:

@@ -3,8 +3,8 @@
 import email.errors
 import email.header
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
@@ -16,6 +16,11 @@ MOST_PARTS = 500
 """Of one mail, those within its parts counted."""
 _OF_DOMAINS = ("punycode", "idna")
 """Codecs of Python's that no mail is written in, and that take the square of its length."""
+_MAILS = ("message/rfc822", "message/global")
+_AS_IT_IS = ("", "7bit", "8bit", "binary")
+_ENCODINGS = (*_AS_IT_IS, "base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
+_WORD = re.compile(r"\s*[\w-]+")
+_UUENCODED = re.compile(rb"^begin [0-7]{3,4} \S", re.M)
 _FORWARDED = re.compile(r"^(?:(?:tr|re|ré|fwd?|réf)\s*:\s*)+", re.I)
 _FLOWED = re.compile(r"(?<=\S) \n(?=[^\s>-])")
 
@@ -50,6 +55,7 @@ def read(data: bytes) -> Mail:
         raise headers.too_nested() from error
     if not message.keys():
         raise damaged("EML")
+    pages = {id(part): _read_page(part) for part in every if _is_page(part)}
     texts: list[Message] = []
     read_too: list[Attachment] = []
     names: list[str] = []
@@ -60,21 +66,32 @@ def read(data: bytes) -> Mail:
         attached = "attachment" in str(part.get("Content-Disposition", "")).lower()
         if media_type in ("text/plain", "text/html") and not attached and not name:
             texts.append(part)
-        elif media_type == "message/rfc822":
+        elif _is_mail(part):
             name = f"{name.removesuffix('.eml') or f'message-{number}'}.eml"
-            read_too.append(Attachment(name, media_type, _bytes(part)))
+            read_too.append(Attachment(name, "message/rfc822", _bytes(part)))
         elif (name or attached) and kinds.known(name, media_type):
             shown = name or f"piece-{number}"
             read_too.append(Attachment(shown, media_type, _bytes(part)))
         else:
-            held.append(Held(name, _bytes(part)))
+            held.append(Held(name or _name_by_type(media_type), _bytes(part)))
             if name and not _is_picture_in_text(part):
                 names.append(name[:200])
+    content = _content(message, texts, pages, tuple(names[:MOST_NAMES]), tuple(held))
+    if content is not None and (
+        any(map(_is_encoded, every)) or any(page.unseen for page in pages.values())
+    ):
+        content = replace(content, unseen=True)
     return Mail(
-        _content(message, texts, tuple(names[:MOST_NAMES]), tuple(held)),
+        content,
         tuple(read_too),
-        lines=beside.joined(_other_forms(every, {id(part) for part in texts})),
-        beside=beside.joined((*_headers(every), *(name.rpartition(".")[0] for name in names))),
+        lines=beside.joined(page.lines for page in pages.values()),
+        beside=beside.joined(
+            (
+                *_headers(every),
+                *(name.rpartition(".")[0] for name in names),
+                *(page.beside for page in pages.values()),
+            )
+        ),
     )
 
 
@@ -86,21 +103,15 @@ def _headers(parts: Sequence[Message]) -> Iterator[str]:
         yield from filter(None, (part.preamble, part.epilogue))
 
 
-def _other_forms(parts: Sequence[Message], read: set[int]) -> Iterator[str]:
-    """The texts of a mail that are not read, as another form of them is."""
-    for part in parts:
-        if id(part) not in read and _is_page(part):
-            yield from html.all_lines(html.decoded(_bytes(part), _charset(part) or "utf-8"))
-
-
 def _content(
     message: Message,
     texts: Sequence[Message],
+    pages: Mapping[int, Content],
     attachments: tuple[str, ...],
     held: tuple[Held, ...],
 ) -> Content | None:
     # Several where the writer put a picture or a file between two paragraphs.
-    text = "\n\n".join(filter(None, map(_text, texts)))
+    text = "\n\n".join(filter(None, (_text(part, pages) for part in texts)))
     if not text:
         return None
     fields = {}
@@ -121,7 +132,7 @@ def _parts(message: Message, *, every: bool = False) -> Iterator[Message]:
         if count > MOST_PARTS:
             raise Refused(413, f"Le courriel a plus de {MOST_PARTS} parties : le partager.")
         inside = part.get_payload()
-        if part.get_content_type() == "message/rfc822" or not isinstance(inside, list):
+        if _is_mail(part) or not isinstance(inside, list):
             if every or not (plain_too and _is_page(part)):
                 yield part
         else:
@@ -151,16 +162,55 @@ def _plain(part: Message) -> str:
     return tidy(text)
 
 
-def _text(part: Message) -> str:
-    if part.get_content_type() == "text/plain":
-        return _plain(part)
-    return html.read(_bytes(part) or b" ", article=False, charset=_charset(part)).text
+def _text(part: Message, pages: Mapping[int, Content]) -> str:
+    page = pages.get(id(part))
+    return _plain(part) if page is None else page.text
+
+
+def _read_page(part: Message) -> Content:
+    return html.read(_bytes(part) or b" ", article=False, charset=_charset(part))
+
+
+def _is_mail(part: Message) -> bool:
+    """Whether a part is a mail; one that is encoded, which no part with a message may be
+    (RFC 2046, 5.2), is read as an attachment too."""
+    if part.get_content_type() in _MAILS:
+        return True
+    return part.get_content_maintype() == "message" and _encoding(part) not in _AS_IT_IS
+
+
+def _name_by_type(media_type: str) -> str:
+    """A name for a part that has none, so that it is read as nothing but what it is."""
+    return (
+        "" if media_type == "application/octet-stream" else f"piece.{media_type.rpartition('/')[2]}"
+    )
+
+
+def _is_encoded(part: Message) -> bool:
+    """Whether a part is in an encoding, or its text in characters, that nobody here reads."""
+    charset = _charset(part)
+    if _encoding(part) not in _ENCODINGS or (charset and not html.is_of_pages(charset)):
+        return True
+    return (
+        part.get_content_maintype() == "text"
+        and b"begin " in (text := _bytes(part))
+        and (_UUENCODED.search(text) is not None)
+    )
+
+
+def _encoding(part: Message) -> str:
+    """The encoding of a part's transfer, comments and what else stands behind its name left
+    out."""
+    found = _WORD.match(str(part.get("Content-Transfer-Encoding", "")))
+    return found[0].strip().lower() if found else ""
 
 
 def _bytes(part: Message) -> bytes:
     inside = part.get_payload()
     if isinstance(inside, list):  # a mail in a mail
         return inside[0].as_bytes() if inside and isinstance(inside[0], Message) else b""
+    if "Content-Transfer-Encoding" in part:
+        part.replace_header("Content-Transfer-Encoding", _encoding(part))
     decoded = part.get_payload(decode=True)
     return decoded if isinstance(decoded, bytes) else b""
 

@@ -75,7 +75,7 @@ class Content:
 
     For the marks of protection alone: `lines`, the text as it lies on the pages, where `text` was
     put together from these; `beside`, what the document says outside its text; `held`, the files
-    that lie in it.
+    that lie in it; `unseen`: something else lies in it that nobody can look into.
     """
 
     text: str
@@ -85,6 +85,7 @@ class Content:
     lines: str = ""
     beside: str = ""
     held: tuple[Held, ...] = field(default=(), repr=False)
+    unseen: bool = False
 
 
 class Refused(Exception):

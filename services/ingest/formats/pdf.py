@@ -54,6 +54,17 @@ _FIELDS = (b"Contents", b"T", b"Subj", b"V", b"DV", b"TU", b"Name", b"RC", b"Ove
 _OWN_PROPERTIES = ("Classification", "Marking", "Sensitivity", "Category", "Company", "Comments")
 """Keys that writers add to a PDF's properties; PDFium lists none, it must be asked for each."""
 
+_HOLDING = (
+    *(pdfium.FPDF_ANNOT_FILEATTACHMENT, pdfium.FPDF_ANNOT_RICHMEDIA, pdfium.FPDF_ANNOT_SOUND),
+    *(pdfium.FPDF_ANNOT_MOVIE, pdfium.FPDF_ANNOT_SCREEN, pdfium.FPDF_ANNOT_THREED),
+)
+"""Annotations with a file in them."""
+_XFA = (pdfium.FORMTYPE_XFA_FULL, pdfium.FORMTYPE_XFA_FOREGROUND)
+_EMBEDDED = (re.compile(rb"/EmbeddedFile(?![A-Za-z])"), re.compile(rb"/EF(?![A-Za-z])\s*(?:<<|\d)"))
+"""What stands in the bytes for each file; the second may be compressed, the first never is."""
+_MEDIA = re.compile(rb"/(?:FileAttachment|RichMedia|XFA)(?![A-Za-z])")
+_ASSOCIATED = re.compile(rb"/AF(?![A-Za-z])\s*(?:\[|\d+ \d+ R)")
+
 _HYPHEN = "\x02"
 """PDFium's sign for a hyphen at the end of a line, after which it goes on with the next one."""
 _HYPHENS = (2, 0xFFFE)
@@ -94,6 +105,7 @@ class _Page:
     height: float
     lines: tuple[_Line, ...]
     said: tuple[str, ...] = ()
+    holds_file: bool = False
 
 
 def read(data: bytes) -> Content:
@@ -109,7 +121,8 @@ def read(data: bytes) -> Content:
             raise Refused(413, f"Le PDF a plus de {MOST_PAGES} pages : le partager.")
         try:
             pages = list(_pages(document))
-            held = _attachments(document)
+            held, unseen = _attachments(document)
+            unseen = unseen or _holds_more(document, data, len(held), pages)
             outside = beside.joined(chain(_round_the_text(pages), _outside(document, data)))
         except pypdfium2.PdfiumError as error:
             raise damaged("PDF") from error
@@ -123,7 +136,14 @@ def read(data: bytes) -> Content:
     text = blocks.joined(_paragraphs(_without_margins(pages)))
     lines = "\n".join(line.text for page in pages for line in page.lines)
     names = tuple(file.name for file in held)
-    return Content(text=text, attachments=names, lines=lines, beside=outside, held=held)
+    return Content(
+        text=text,
+        attachments=names,
+        lines=lines,
+        beside=outside,
+        held=held,
+        unseen=unseen,
+    )
 
 
 def _round_the_text(pages: Sequence[_Page]) -> Iterator[str]:
@@ -160,18 +180,21 @@ def _drawn(document: pypdfium2.PdfDocument, number: int) -> list[str]:
         return [line.text for line in _lines(text.raw)]
 
 
-def _annotations(page: pypdfium2.PdfPage) -> tuple[list[str], bool]:
-    """What the annotations of a page say in their fields; whether they draw anything else."""
+def _annotations(page: pypdfium2.PdfPage) -> tuple[list[str], bool, bool]:
+    """What the annotations of a page say in their fields; whether they draw anything else;
+    whether they hold a file."""
     said: list[str] = []
-    drawn = False
+    drawn = holding = False
     for number in range(min(pdfium.FPDFPage_GetAnnotCount(page), MOST_ENTRIES)):
         annotation = pdfium.FPDFPage_GetAnnot(page, number)
         if annotation:
-            drawn = drawn or pdfium.FPDFAnnot_GetSubtype(annotation) != pdfium.FPDF_ANNOT_LINK
+            kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+            drawn = drawn or kind != pdfium.FPDF_ANNOT_LINK
+            holding = holding or kind in _HOLDING
             for key in _FIELDS:
                 said += beside.of_property(_field(annotation, key))
             pdfium.FPDFPage_CloseAnnot(annotation)
-    return said, drawn
+    return said, drawn, holding
 
 
 def _field(annotation: object, key: bytes) -> str:
@@ -189,27 +212,42 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[_Page]:
         page = document[number]
         with closing(page), closing(page.get_textpage()) as text:
             height, lines = page.get_height(), tuple(_lines(text.raw))
-            said, drawn = _annotations(page)
+            said, drawn, holding = _annotations(page)
         if drawn:
             before = {line.text for line in lines}
             said += [text for text in _drawn(document, number) if text not in before]
-        yield _Page(height, lines, tuple(said))
+        yield _Page(height, lines, tuple(said), holding)
         read += sum(len(line.text) for line in lines)
         if read > MOST_CHARACTERS:
             raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
 
 
-def _attachments(document: pypdfium2.PdfDocument) -> tuple[Held, ...]:
-    count = min(document.count_attachments(), MOST_NAMES)
-    files = (document.get_attachment(number) for number in range(count))
-    return tuple(Held(file.get_name(), _bytes_of(file)) for file in files)
+def _attachments(document: pypdfium2.PdfDocument) -> tuple[tuple[Held, ...], bool]:
+    """The files that PDFium lists; whether one of them could not be read."""
+    count = document.count_attachments()
+    files = [document.get_attachment(number) for number in range(min(count, MOST_NAMES))]
+    read_too = [(file.get_name(), _bytes_of(file)) for file in files]
+    unseen = count > MOST_NAMES or any(data is None for _, data in read_too)
+    return tuple(Held(name, data or b"") for name, data in read_too), unseen
 
 
-def _bytes_of(file: pypdfium2.PdfAttachment) -> bytes:
+def _bytes_of(file: pypdfium2.PdfAttachment) -> bytes | None:
     try:
         return bytes(file.get_data())
     except pypdfium2.PdfiumError:  # there is none, or it is damaged
-        return b""
+        return None
+
+
+def _holds_more(
+    document: pypdfium2.PdfDocument, data: bytes, listed: int, pages: Sequence[_Page]
+) -> bool:
+    """Whether a PDF holds files that PDFium does not list: on its pages, in a form of Adobe's
+    (XFA), associated with a part of it."""
+    form = pdfium.FPDF_GetFormType(document)
+    if form in _XFA or any(page.holds_file for page in pages) or _MEDIA.search(data):
+        return True
+    files = max(len(found.findall(data)) for found in _EMBEDDED)
+    return files > listed or (_ASSOCIATED.search(data) is not None and not listed)
 
 
 def _lines(page: object) -> Iterator[_Line]:

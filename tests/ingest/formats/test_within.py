@@ -255,3 +255,152 @@ def test_a_name_of_many_folders_is_cut() -> None:
     (found,) = extract(zipped({"a/" * 20_000 + "b.txt": TEXT}), "n.zip")
     assert isinstance(found, Document)
     assert found.name.count("/") <= 2 * MOST_STEPS
+
+
+PACKAGE = {"[Content_Types].xml": SHEET_TYPES}
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+BINARY = bytes(range(1, 256)) * 3
+ARMOUR = b"-----BEGIN PGP SIGNATURE-----\n\niQEzBAEBCAAdFiEE\n=abcd\n-----END PGP SIGNATURE-----\n"
+
+
+def part(head: str, body: bytes) -> bytes:
+    """A mail with a text, and a part with these headers."""
+    return (
+        b"From: a@b.fr\nTo: c@d.fr\nSubject: Suite\nMIME-Version: 1.0\n"
+        b"Content-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: text/plain\n\nLe rapport "
+        b"est remis.\n--B\n" + head.encode() + b"\n\n" + body + b"\n--B--\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "unseen"),
+    [
+        ("a.rtf", rb"{\rtf1\ansi{\b SEC}{\b RET}\par}", True),
+        ("a.csv", rb"{\rtf1\ansi{\b SEC}{\b RET}\par}", True),
+        ("a.mht", b"MIME-Version: 1.0\nContent-Type: text/html\n\n<p>x</p>", True),
+        ("a.log", b"Content-Transfer-Encoding: base64\n\nU0VDUkVU\n", True),
+        ("a.mbox", b"From a@b Thu Jan 1 00:00:00 2026\n\nx", True),
+        ("a.fodt", b"<office:document/>", True),
+        ("a.csv", b"<office:document/>", True),
+        ("a.svg", b"<svg/>", True),
+        ("a.json", b"{}", True),
+        ("a.ics", b"BEGIN:VCALENDAR\nEND:VCALENDAR\n", True),
+        ("a.csv", b"QUJD" * 60, True),
+        ("a.log", (b"QUJD" * 19 + b"\n") * 9, True),
+        ("a.csv", b"a;b\n1;2\n", False),
+        ("a.csv", "année;pays\n2026;Suède\n".encode("cp1252"), False),
+        ("note.asc", b"-----BEGIN PGP SIGNED MESSAGE-----\n\nx\n" + ARMOUR, True),
+        ("note.asc", b"-----BEGIN PGP MESSAGE-----\n\nQUJD\n-----END PGP MESSAGE-----\n", True),
+        ("signature.asc", ARMOUR, False),
+        ("smime.p7m", b"\x30\x82" + bytes(900), True),
+        ("smime.p7s", b"\x30\x82\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0\x09x", True),
+        ("a.png", PICTURE + zipped({"a.txt": "x"}), True),
+        ("a.png", PICTURE + b"IEND\xae\x42\x60\x82SECRET", True),
+        ("a.xlsb", zipped(PACKAGE | {"xl/sharedStrings.bin": BINARY}), True),
+        ("a.xlsx", zipped(PACKAGE | {"xl/x.bin": OLD_OFFICE}), True),
+        ("a.xlsx", zipped(PACKAGE | {"xl/damaged.xml": "<a><b>"}), True),
+        ("a.pptx", zipped(PACKAGE | {"ppt/embeddings/a.xlsx": workbook("1")}), False),
+        ("a.xlsx", zipped(PACKAGE | {"xl/printerSettings/printerSettings1.bin": BINARY}), False),
+        ("a.ods", zipped({"mimetype": ODS, "content.xml": "<a/>"}), False),
+        ("a.ods", zipped({"mimetype": ODS, "content.xml": BINARY}), True),
+        ("a.ods", zipped({"mimetype": ODS, "content.xml": "<a/>", "Object 1": OLD_OFFICE}), True),
+        ("a.oxps", zipped({"[Content_Types].xml": "<Types/>", "a.fpage": "<a/>"}), True),
+        ("a.zip", zipped({"b.txt": TEXT, "~$a.docx": BINARY}), True),
+        ("a.zip", zipped({"b.txt": TEXT, "d/": BINARY}), True),
+        ("a.zip", zipped({"b.txt": TEXT, "__MACOSX/._b.txt": b"\0\5\x16\7" + bytes(90)}), False),
+        ("a.zip", zipped({"b.txt": TEXT, "desktop.ini": ""}), False),
+    ],
+)
+def test_a_file_in_a_mail_counts_as_looked_into_only_where_it_was(
+    name: str, data: bytes, unseen: bool
+) -> None:
+    mail = extract(eml(TEXT, files={name: data}), "m.eml")[0]
+    assert isinstance(mail, Document)
+    assert mail.unseen is unseen
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("xl/sharedStrings.xml", "<sst><si><r><t>SEC</t></r><r><t>RET</t></r></si></sst>"),
+        (
+            "xl/worksheets/s.xml",
+            '<w><oddHeader>&amp;C&amp;"Arial,Gras"&amp;14SECRET</oddHeader></w>',
+        ),
+        ("xl/workbook.xml", '<w><sheets><sheet name="SECRET"/></sheets></w>'),
+        ("ppt/slides/s.xml", '<s xmlns:a="a"><a:p><a:t>SEC</a:t><a:t>RET</a:t></a:p></s>'),
+        ("xl/x.bin", zipped(PACKAGE | {"x.xml": "<a>SECRET</a>"})),
+        ("~$a.docx", "SECRET"),
+    ],
+)
+def test_runs_headers_and_names_in_an_office_file_are_read(name: str, data: bytes | str) -> None:
+    held = zipped(PACKAGE | {name: data} if name != "~$a.docx" else {name: data})
+    mail = extract(eml(TEXT, files={"a.zip" if name == "~$a.docx" else "a.xlsx": held}), "m.eml")[0]
+    assert isinstance(mail, Unreadable)
+    assert mail.classified
+
+
+@pytest.mark.parametrize(
+    ("data", "unseen"),
+    [
+        (docx(paragraphs(TEXT), word__foo__x=BINARY), True),
+        (docx(paragraphs(TEXT), **{"word__chunk.docx": docx(paragraphs(TEXT))}), False),
+        (docx(paragraphs(TEXT), **{"word__fonts__font1.odttf": BINARY}), False),
+        (docx(paragraphs(TEXT), **{"word__fonts__font1.odttf": OLD_OFFICE}), True),
+        (docx(paragraphs(TEXT), **{"customXml__item.dat": BINARY}), True),
+        (odt(f"<text:p>{TEXT}</text:p>", ObjBFFFC1=OLD_OFFICE), True),
+        (odt(f"<text:p>{TEXT}</text:p>", **{"layout-cache": BINARY}), False),
+        (pdf([TEXT]), False),
+        (
+            pdf([TEXT]) + b"\n7 0 obj<</Type/EmbeddedFile/Length 1>>stream\nx\nendstream endobj",
+            True,
+        ),
+        (pdf([TEXT]) + b"\n7 0 obj<</Subtype/FileAttachment>>endobj", True),
+        (pdf([TEXT]) + b"\n7 0 obj<</XFA 8 0 R>>endobj", True),
+        (f"<html><p>{TEXT}</p><iframe srcdoc='x'></iframe></html>".encode(), True),
+        (f"<html><p>{TEXT}</p><a href='data:text/html,x'>x</a></html>".encode(), True),
+        (f"<html><p>{TEXT}</p><img src='data:image/gif;base64,R0lGODlh'></html>".encode(), False),
+        (part("Content-Type: text/rtf", rb"{\rtf1 x}"), True),
+        (part("Content-Type: text/enriched", b"<bold>x</bold>"), True),
+        (part("Content-Type: text/plain\nContent-Transfer-Encoding: x-own", b"x"), True),
+        (part("Content-Type: text/plain; charset=cp500", b"x"), True),
+        (part("Content-Type: message/global\nContent-Transfer-Encoding: base64", b"eA=="), True),
+        (part("Content-Type: text/plain", b"begin 644 a.txt\nabc\nend"), True),
+        (part("Content-Type: text/plain; charset=iso-8859-1", b"x"), False),
+    ],
+)
+def test_what_lies_in_a_document_in_another_form_is_told(data: bytes, unseen: bool) -> None:
+    first = extract(data, "n.eml" if data.startswith(b"From") else "n")[0]
+    assert isinstance(first, Document), first
+    assert first.unseen is unseen
+
+
+@pytest.mark.parametrize("encoding", ["base64;", "base64 (x)", "BASE64 "])
+def test_what_stands_behind_an_encoding_hides_nothing(encoding: str) -> None:
+    head = f"Content-Type: text/plain\nContent-Transfer-Encoding: {encoding}"
+    (found,) = extract(part(head, b"U0VDUkVUCg=="), "m.eml")
+    assert isinstance(found, Unreadable)
+    assert found.classified
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<p style="display:none">SECRET</p>',
+        "<!--[if mso]><p>SECRET</p><![endif]-->",
+        "<!-- SECRET",
+        '<img alt="SECRET">',
+        "<title>SECRET</title>",
+        '<meta name="classification" content="SECRET">',
+        "<style>p:before{content:'SECRET'}</style>",
+        "<button>SECRET</button>",
+        "<template><p>SECRET</p></template>",
+        '<iframe srcdoc="&lt;p&gt;SECRET&lt;/p&gt;"></iframe>',
+    ],
+)
+def test_a_page_in_a_mail_is_looked_through_as_a_page_by_itself(inside: str) -> None:
+    page = f"<html><body><p>{TEXT}</p>{inside}</body></html>"
+    for data in (eml(page=page), eml(TEXT, page=page), page.encode()):
+        (found,) = extract(data, "n.eml" if data.startswith(b"From") else "n.html")
+        assert isinstance(found, Unreadable), inside
+        assert found.classified
