@@ -7,7 +7,7 @@ sentence that speaks of a secret document are ordinary words. Pure, and linear i
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby, islice
@@ -158,7 +158,7 @@ _SPLIT = re.compile(
     r"(DEFENSE|RESTREINTE|FRANCE)[^\w\n]{0,40}$"
 )
 _FIRST = re.compile(r"\W{0,20}(.{2,80}?)(?: -|- |--|[|\t;]|   |//| / |: |[\])}>])")
-_LAST = re.compile(r"(?: -|- |--|[|\t;]|   |//| / |[\[({<])([^\[({<|\t;]{2,80})\W{0,20}$")
+_LAST = re.compile(r"(?: -|- |--|[|\t;]|   |//| / |[\[({<])([^\[({<|\t;]{1,79}\w)\W{0,99}$")
 _BRACKETED = re.compile(r"\W{0,20}[\[({<]([^\[({<\])}>]{2,80})[\])}>]")
 _PORTION = re.compile(r"\((?:TS|S|C)//[A-Z][A-Z/ ,-]{1,60}\)")
 
@@ -218,7 +218,7 @@ _ENDINGS = (
     # In capitals: *Secret (article 12)* may be the heading of a chapter.
     re.compile(
         r"(?<=[A-Z])\W{1,4}(?i:articles?|art\.)\s(?![^\d]{0,10}226-1[34])"
-        r"[^()\[\]]{0,10}\d[^()\[\]]{0,60}\W{0,3}$"
+        r"[^()\[\]]{0,10}\d[^()\[\]]{0,100}\W{0,3}$"
     ),
     re.compile(r"(?<=[A-Z])\W{1,4}REL(?:EASABLE)?(?: TO)?\W{1,3}[A-Z][A-Z ,/&-]{1,80}$"),
     re.compile(
@@ -228,6 +228,8 @@ _ENDINGS = (
 )
 """What may follow a mark in its line: how long it holds, the text that it rests on, whom else it
 is for, the language of a paper of the Council."""
+_ENDS_IN = re.compile(r"\d|\WREL|LIMITE\s")
+"""Stands in every line with such an ending."""
 
 _THIS = r"\b(?:ce|cet|cette|(?:le |la )?presente?|(?:du|de la) presente?)"
 _DOCUMENT = (
@@ -280,15 +282,15 @@ def _labelled(lines: list[str]) -> Marks:
     waiting = False
     for line in lines:
         if waiting and line.strip():
-            marks |= read(line) or NONE
+            marks |= _behind_label(line)
             waiting = False
         if ":" in line or "|" in line or "=" in line or "\t" in line:
             for part in _SEPARATED.split(line):
                 if waiting and part.strip():
-                    marks |= read(part) or NONE
+                    marks |= _behind_label(part)
                     waiting = False
                 if label := _LABELLED.fullmatch(part):
-                    marks |= read(label[1] or "") or NONE
+                    marks |= _behind_label(label[1] or "")
                     waiting = not (label[1] or "").strip()
     return marks
 
@@ -297,15 +299,16 @@ def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -
     marks = NONE
     ends = frozenset() if head else _ends(lines)
     anchor = re.compile("|".join(anchors))
+    seen: set[tuple[str, bool]] = set()
     at = place = 0
     while not marks.classified and (found_at := anchor.search(squeezed, place)):
         at += squeezed.count("\n", place, found_at.start())
-        line = lines[at].strip()
-        marks |= _of_line(line, head or at in ends)
-        if head:
-            marks |= _in_title(line)
-        elif at in ends:
-            marks |= _behind(line)
+        line, outside = lines[at].strip(), head or at in ends
+        if (line, outside) not in seen:
+            seen.add((line, outside))
+            marks |= _of_line(line, outside)
+            if outside:
+                marks |= _in_title(line) if head else _behind(line)
         place = squeezed.find("\n", found_at.end())
         if place < 0:
             break
@@ -321,13 +324,26 @@ def _ends(lines: list[str]) -> frozenset[int]:
 
 
 def _of_line(line: str, outside: bool) -> Marks:
-    """The marks of a line, and without what may follow a mark; `outside`: it stands at the head or
-    the foot."""
-    marks = _of_words(line, outside)
-    if len(line) <= LONGEST:
+    """The marks of a line; `outside`: it stands at the head or the foot."""
+    marks = NONE
+    for words in _with_and_without_ending(line):
+        marks |= _of_words(words, outside)
+    return marks
+
+
+def _with_and_without_ending(line: str) -> Iterator[str]:
+    """A line, and what is left of it without each thing that may follow a mark."""
+    yield line
+    if len(line) <= LONGEST and _ENDS_IN.search(line):
         for ending in _ENDINGS:
             if follows := ending.search(line):
-                marks |= _of_words(line[: follows.start()], outside)
+                yield line[: follows.start()]
+
+
+def _behind_label(words: str) -> Marks:
+    marks = NONE
+    for each in _with_and_without_ending(words.strip()):
+        marks |= read(each) or NONE
     return marks
 
 
