@@ -228,7 +228,7 @@ _ENDINGS = (
 )
 """What may follow a mark in its line: how long it holds, the text that it rests on, whom else it
 is for, the language of a paper of the Council."""
-_ENDS_IN = re.compile(r"\d|\WREL|LIMITE\s")
+_ENDS_IN = re.compile(r"(?i:jusqu|compter|partir|until|till|from|art)|REL|LIMITE\s")
 """Stands in every line with such an ending."""
 
 _THIS = r"\b(?:ce|cet|cette|(?:le |la )?presente?|(?:du|de la) presente?)"
