@@ -158,7 +158,7 @@ _SPLIT = re.compile(
     r"(DEFENSE|RESTREINTE|FRANCE)[^\w\n]{0,40}$"
 )
 _FIRST = re.compile(r"\W{0,20}(.{2,80}?)(?: -|- |--|[|\t;]|   |//| / |: |[\])}>])")
-_LAST = re.compile(r"(?: -|- |--|[|\t;]|   |//| / |[\[({<])([^\[({<|\t;]{1,79}\w)\W{0,99}$")
+_LAST = re.compile(r"(?: -|- |--|[|\t;]|   (?=[^ ])|//| / |[\[({<])([^\[({<|\t;]{1,79}\w)\W{0,99}$")
 _BRACKETED = re.compile(r"\W{0,20}[\[({<]([^\[({<\])}>]{2,80})[\])}>]")
 _PORTION = re.compile(r"\((?:TS|S|C)//[A-Z][A-Z/ ,-]{1,60}\)")
 
