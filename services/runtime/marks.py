@@ -7,7 +7,7 @@ sentence that speaks of a secret document are ordinary words. Pure, and linear i
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby, islice
@@ -141,7 +141,7 @@ _ANCHORS = (
     *("FRENCHEYES", "COSMIC", "GEHEIM", "VERTRAUI", "SEGRET", "HEMIIG", "RISERVATISS", "STRAP"),
     *("IIMITE", "RESTREINTU", "UERESTREINT", "OTANRESTREINT", "NATORESTREINT", "EURESTREINT"),
     *("RESTRICTED", "RESTREINTO", "DIENSTGE", "VSNFD", "SENSITIVE", "CIASSIFIE"),
-    *("DOCUMENTCIASSE", "CEKPETHO", "HOCTN"),
+    *("DOCUMENTCIASSE", "CEKPETHO", "HOCTN", "RUEEUR", "CUEEUC", "SUEEUS", "SUEEUTS"),
 )
 """In the letters of a line: without one of these it is no mark, which a test holds."""
 _CAPITALS_ONLY = {letters("limite")}
@@ -158,7 +158,7 @@ _SPLIT = re.compile(
     r"(DEFENSE|RESTREINTE|FRANCE)[^\w\n]{0,40}$"
 )
 _FIRST = re.compile(r"\W{0,20}(.{2,80}?)(?: -|- |--|[|\t;]|   |//| / |: |[\])}>])")
-_LAST = re.compile(r"(?: -|- |--|[|\t;]|   |//| / |[\[({<])([^\[({<|\t;]{2,80})\W{0,20}$")
+_LAST = re.compile(r"(?: -|- |--|[|\t;]|   (?=[^ ])|//| / |[\[({<])([^\[({<|\t;]{1,79}\w)\W{0,99}$")
 _BRACKETED = re.compile(r"\W{0,20}[\[({<]([^\[({<\])}>]{2,80})[\])}>]")
 _PORTION = re.compile(r"\((?:TS|S|C)//[A-Z][A-Z/ ,-]{1,60}\)")
 
@@ -170,17 +170,30 @@ _COMPLEMENTS = any_of(plain(word) for word in data("complements"))
 
 def _spaced(mark: str) -> str:
     """A mark in capitals, whatever separates its letters and words."""
-    return r"[\s_.-]{0,3}".join(_SEEN_AS.get(each, re.escape(each)) for each in letters(mark))
+    return r"[\s_./-]{0,3}".join(_SEEN_AS.get(each, re.escape(each)) for each in letters(mark))
 
 
-_LONGER = (mark for mark in data("classified") if " " in mark and not mark.startswith(_SPOKEN_OF))
-_ANY_LONGER = "|".join(map(_spaced, sorted(_LONGER, key=len, reverse=True)))
+def _any_longer(*names: str) -> str:
+    """A mark of several words from these lists, in capitals."""
+    marks = [mark for name in names for mark in data(name) if " " in mark]
+    several = (mark for mark in marks if not mark.startswith(_SPOKEN_OF))
+    return "|".join(map(_spaced, sorted(several, key=len, reverse=True)))
+
+
+_NO_CLASSIFICATION = ("restricted", "special_france")
+_ANY_LONGER = _any_longer("classified", *Level)
 _SEVERAL_WORDS = re.compile(
-    rf"(?<![A-Za-z])(?:{_ANY_LONGER})(?![A-Za-z])"
+    rf"(?<![A-Za-z])(?:(?:{_ANY_LONGER})(?![A-Za-z])"
     # A directive of the Union on business secrets; an American service.
     rf"(?!(?<=(?:UE|EU|US|UK).SECRET)[ _-](?i:{_COMPLEMENTS}|service)(?![A-Za-z]))"
+    # The restricted circulation of a paper, what is so in France only.
+    r"|(?<!\b(?i:en|la|sa).)(?<!_(?i:en|la|sa).)(?<!(?i:[^a-z]une).)(?<!\A(?i:une).)"
+    rf"(?:{_any_longer(*_NO_CLASSIFICATION)})(?![A-Za-z])(?![ _-](?:DE|DU|DES|D)[^A-Za-z]\D))"
 )
 _PARTED = r"[-_.|/+()\[\]{}]"
+_LETTER = re.compile("[A-Za-z]")
+_LAST_WORD = re.compile(r"[A-Za-z0-9]{1,40}(?=[^A-Za-z0-9]{0,20}\Z)")
+_SIGNS = ' *_-#|=)]}>"'
 _ONE_WORD = (
     rf"(?<!(?i:vote).)(?<!(?i:scrutin).){_spaced('secret')}(?![A-Za-z])"
     rf"(?!(?: {{1,3}}|[_-])(?i:{_COMPLEMENTS})(?![A-Za-z]))"
@@ -191,6 +204,32 @@ _ALONE = re.compile(
     rf"|{_PARTED} ?{_ONE_WORD}(?= ?{_PARTED})"
 )
 """*SECRET* as the first word, the last, or between signs; no secret ballot, no business secret."""
+
+_DATE = (
+    r"(?:\d{1,2}(?:er)?[ ./-]{1,2}(?:[a-z]{3,9}|\d{1,2})\.?(?:[ ./-]{1,2}\d{2,4})?"
+    r"|(?:[a-z]{3,9} )?\d{4}|\d{4}-\d\d-\d\d)"
+)
+_TERM = (
+    r"(?:valable |valid )?(?:jusqu\W{0,2}(?:au|en|a fin|a)|(?:a compter|a partir) d(?:u|e|\W)"
+    rf"|until|till|from)\s{{0,2}}(?:le )?{_DATE}(?:,? puis .{{2,60}})?"
+)
+_ENDINGS = (
+    re.compile(rf"(?i)(?<=[a-z\])]) ?\W{{1,4}}{_TERM}\W{{0,3}}$"),
+    # In capitals: *Secret (article 12)* may be the heading of a chapter.
+    re.compile(
+        r"(?<=[A-Z])\W{1,4}(?i:articles?|art\.)\s(?![^\d]{0,10}226-1[34])"
+        r"[^()\[\]]{0,10}\d[^()\[\]]{0,100}\W{0,3}$"
+    ),
+    re.compile(r"(?<=[A-Z])\W{1,4}REL(?:EASABLE)?(?: TO)?\W{1,3}[A-Z][A-Z ,/&-]{1,80}$"),
+    re.compile(
+        r"(?<=LIMITE)\s{1,20}(?:BG|CS|DA|DE|EL|EN|ES|ET|FI|FR|GA|HR|HU|IT|LT|LV|MT|NL|PL|PT|RO|SK"
+        r"|SL|SV)\W{0,3}$"
+    ),
+)
+"""What may follow a mark in its line: how long it holds, the text that it rests on, whom else it
+is for, the language of a paper of the Council."""
+_ENDS_IN = re.compile(r"(?i:jusqu|compter|partir|until|till|from|art)|REL|LIMITE\s")
+"""Stands in every line with such an ending."""
 
 _THIS = r"\b(?:ce|cet|cette|(?:le |la )?presente?|(?:du|de la) presente?)"
 _DOCUMENT = (
@@ -243,15 +282,15 @@ def _labelled(lines: list[str]) -> Marks:
     waiting = False
     for line in lines:
         if waiting and line.strip():
-            marks |= read(line) or NONE
+            marks |= _behind_label(line)
             waiting = False
         if ":" in line or "|" in line or "=" in line or "\t" in line:
             for part in _SEPARATED.split(line):
                 if waiting and part.strip():
-                    marks |= read(part) or NONE
+                    marks |= _behind_label(part)
                     waiting = False
                 if label := _LABELLED.fullmatch(part):
-                    marks |= read(label[1] or "") or NONE
+                    marks |= _behind_label(label[1] or "")
                     waiting = not (label[1] or "").strip()
     return marks
 
@@ -260,11 +299,16 @@ def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -
     marks = NONE
     ends = frozenset() if head else _ends(lines)
     anchor = re.compile("|".join(anchors))
+    seen: set[tuple[str, bool]] = set()
     at = place = 0
     while not marks.classified and (found_at := anchor.search(squeezed, place)):
         at += squeezed.count("\n", place, found_at.start())
-        line = lines[at].strip()
-        marks |= _of_line(line, head or at in ends) | Marks(classified=head and _in_title(line))
+        line, outside = lines[at].strip(), head or at in ends
+        if (line, outside) not in seen:
+            seen.add((line, outside))
+            marks |= _of_line(line, outside)
+            if outside:
+                marks |= _in_title(line) if head else _behind(line)
         place = squeezed.find("\n", found_at.end())
         if place < 0:
             break
@@ -282,6 +326,29 @@ def _ends(lines: list[str]) -> frozenset[int]:
 def _of_line(line: str, outside: bool) -> Marks:
     """The marks of a line; `outside`: it stands at the head or the foot."""
     marks = NONE
+    for words in _with_and_without_ending(line):
+        marks |= _of_words(words, outside)
+    return marks
+
+
+def _with_and_without_ending(line: str) -> Iterator[str]:
+    """A line, and what is left of it without each thing that may follow a mark."""
+    yield line
+    if len(line) <= LONGEST and _ENDS_IN.search(line):
+        for ending in _ENDINGS:
+            if follows := ending.search(line):
+                yield line[: follows.start()]
+
+
+def _behind_label(words: str) -> Marks:
+    marks = NONE
+    for each in _with_and_without_ending(words.strip()):
+        marks |= read(each) or NONE
+    return marks
+
+
+def _of_words(line: str, outside: bool) -> Marks:
+    marks = NONE
     large = _capitals(line)
     if letters(line) in _CAPITALS_ONLY and not large:
         return marks
@@ -297,14 +364,29 @@ def _of_line(line: str, outside: bool) -> Marks:
     return marks
 
 
-def _in_title(line: str) -> bool:
-    """Whether a mark in capitals stands among a title's words. A title in capitals throughout may
-    hold the single word, and a sentence may speak of any mark that it does not begin with."""
+def _in_title(line: str) -> Marks:
+    """The marks in capitals among a title's words. A title in capitals throughout may hold the
+    single word, and a sentence may speak of any mark that it does not begin with."""
+    first = _LETTER.search(line)
     sentence = line.rstrip(' ")').endswith(".") and not line.endswith("..")
-    found_in = (_SEVERAL_WORDS.search(line), line != line.upper() and _ALONE.search(line))
-    return any(
-        part and not (sentence and any(map(str.isalpha, line[: part.start()]))) for part in found_in
-    )
+    last = first.start() if first and sentence else len(line)
+    marks = NONE
+    for part in _SEVERAL_WORDS.finditer(line):
+        if part.start() > last or marks.classified:
+            break
+        marks |= form(part[0]) or NONE
+    alone = _ALONE.search(line) if line != line.upper() else None
+    return marks | Marks(classified=alone is not None and alone.start() <= last)
+
+
+def _behind(line: str) -> Marks:
+    """The mark in capitals that ends a line of a letterhead, behind a name or a number."""
+    end = line[-LONGEST:]
+    for part in _SEVERAL_WORDS.finditer(end):
+        before = _LAST_WORD.search(end, 0, part.start())
+        if before and not before[0][0].islower() and not end[part.end() :].strip(_SIGNS):
+            return form(part[0]) or NONE
+    return NONE
 
 
 def _capitals(text: str) -> bool:

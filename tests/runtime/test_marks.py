@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -102,6 +103,25 @@ STAMPS = [
     "This document contains classified information.",
     "(S//NF) The minister said that the reform would pass.",
     "Declassify on: 20360304",
+    "CONFIDENTIEL UE jusqu'au 1er mars 2027",
+    "CONFIDENTIEL UE/EU CONFIDENTIAL UNTIL 1 MARCH 2027",
+    "SECRET DÉFENSE jusqu’au 1er mars 2030",
+    "SECRET (jusqu'au 12/03/2030)",
+    "SECRET valable jusqu'au 12 mars 2030",
+    "SECRET à compter du 12 mars",
+    "TRÈS SECRET – JUSQU'EN 2040",
+    "SECRET jusqu'au 12 mars 2030 puis DIFFUSION RESTREINTE",
+    "SECRET (art. 413-9 du code pénal)",
+    "TRÈS SECRET (ARTICLE R. 2311-2 DU CODE DE LA DÉFENSE)",
+    "Classification : Secret (jusqu'au 12 mars 2030)",
+    "NATO SECRET ATOMAL",
+    "TRÈS SECRET CLASSIFICATION SPÉCIALE",
+    "NATO SECRET RELEASABLE TO SWEDEN",
+    "NATO CONFIDENTIAL REL TO SWEDEN, AUSTRIA",
+    "C-UE/EU-C",
+    "S-UE/EU-S",
+    "TS-UE/EU-TS",
+    "(S-UE/EU-S) Le Conseil a examiné le rapport.",
 ]
 """Each a line or more in the midst of a long text."""
 
@@ -120,6 +140,9 @@ HEADINGS = [
     "Réforme des retraites – SECRET DÉFENSE",
     "SECRET | Ambassade de France en Allemagne",
     "Ambassade de France en Allemagne      SECRET",
+    "Secret Défense jusqu'au 1er mars 2030",
+    "Bruxelles, le 3 mars 2026 SECRET UE/EU SECRET",
+    "Ambassade de France TRÈS SECRET",
 ]
 """Each a subject, or a line at the head of a text."""
 
@@ -161,6 +184,7 @@ TITLES = [
     "SE\u200bCRET retraites",
     "ЅЕСRЕТ retraites",
     "TRÈS SECRET retraites.",
+    "S-UE-EU-S retraites",
 ]
 """Each a subject or a file's name: a mark in capitals, with nothing between it and the title."""
 
@@ -311,6 +335,26 @@ ORDINARY = [
     "PROTECTION DES INFORMATIONS CLASSIFIÉES : le règlement",
     "Secret Défense, le débat",
     "Une note très secret, retraites",
+    "Secret jusqu'au bout",
+    "Le projet reste secret jusqu'au 12 mars 2027",
+    "Secret (article 226-13 du code pénal)",
+    "SECRET (ARTICLE 226-13 DU CODE PÉNAL)",
+    "Secret (article 12)",
+    "SECRET PROFESSIONNEL (art. 226-13)",
+    "SECRET MÉDICAL JUSQU'AU 12 MARS 2027",
+    "Limite jusqu'au 12 mars 2027",
+    "DATE LIMITE EN 2027",
+    "LIMITE D'ÂGE EN ALLEMAGNE",
+    "L'ÂGE LIMITE EN ALLEMAGNE",
+    "LA DIFFUSION RESTREINTE DE L'ENQUÊTE",
+    "UNE DIFFUSION LIMITÉE EN ALLEMAGNE",
+    "DIFFUSION LIMITÉE DU RAPPORT",
+    "RÉFORME EN FRANCE SEULEMENT",
+    "La presse parle d'une note DIFFUSION RESTREINTE.",
+    "Le règlement RESTREINT UE est cité par la presse.",
+    "La diffusion restreinte jusqu'au 12 mars de l'enquête",
+    "12, RUE EURIPIDE",
+    "Confidentiel jusqu'au 12 mars, le rapport a été publié.",
 ]
 """Each a line or more in the midst of a text, and a subject where it can be one."""
 
@@ -399,6 +443,19 @@ def test_ordinary_words_are_no_mark(text: str) -> None:
         ("OTAN DIFFUSION RESTREINTE", NATO),
         ("NATO RESTRICTED", NATO),
         ("RESTREINT OTAN - SPÉCIAL FRANCE", NATO | SPECIAL),
+        ("RESTREINT UE until 1 March 2027", UNION),
+        ("RESTREINT UE – EURATOM", UNION),
+        ("R-UE/EU-R", UNION),
+        ("RUE/EU-R", UNION),
+        ("(R-UE/EU-R) Le Conseil a examiné le rapport.", UNION),
+        ("NATO RESTRICTED RELEASABLE TO SWEDEN", NATO),
+        ("DIFFUSION RESTREINTE jusqu'au 1er mars", RESTRICTED),
+        ("DIFFUSION RESTREINTE (art. 413-9 du code pénal)", RESTRICTED),
+        ("SPÉCIAL FRANCE à compter du 12/03/2026", SPECIAL),
+        ("LIMITE EN", RESTRICTED),
+        ("LIMITE   FR", RESTRICTED),
+        ("PERSONNEL ET CONFIDENTIEL", STRICTEST),
+        ("CONFIDENTIEL - PERSONNEL", STRICTEST),
         ("NON PROTÉGÉ", NONE),
         ("NON CLASSIFIÉ", NONE),
         ("UNCLASSIFIED", NONE),
@@ -421,6 +478,67 @@ def test_marks_that_are_no_classification_say_who_may_read(line: str, marks: Mar
 def test_at_the_head_a_mark_may_be_written_as_a_heading(line: str, marks: Marks) -> None:
     assert found(Text(f"{line}\n\n{TEXT}")) == marks
     assert found(within(line)) == NONE
+
+
+@pytest.mark.parametrize(
+    ("line", "marks"),
+    [
+        ("Ambassade de France DIFFUSION RESTREINTE", RESTRICTED),
+        ("Brussels, 3 March 2026 RESTREINT UE/EU RESTRICTED", UNION),
+        ("Bruxelles SPÉCIAL FRANCE", SPECIAL),
+        ("La presse parle d'une note DIFFUSION RESTREINTE", NONE),
+        ("La presse parle d'un document classé SECRET DÉFENSE", NONE),
+    ],
+)
+def test_a_mark_may_end_a_line_of_the_letterhead(line: str, marks: Marks) -> None:
+    assert found(Text(f"{line}\n\n{TEXT}")) == marks
+    assert found(within(line)) == NONE
+
+
+@pytest.mark.parametrize(
+    ("title", "marks"),
+    [
+        ("RESTREINT UE retraites", UNION),
+        ("2026-03-12 RESTREINT-UE-retraites", UNION),
+        ("R-UE-EU-R note", UNION),
+        ("NATO RESTRICTED note", NATO),
+        ("Note OTAN DIFFUSION RESTREINTE retraites", NATO),
+        ("DIFFUSION RESTREINTE note", RESTRICTED),
+        ("2026-03-12 DIFFUSION RESTREINTE du 12 mars", RESTRICTED),
+        ("note DIFFUSION LIMITÉE retraites", RESTRICTED),
+        ("SPECIAL FRANCE note", SPECIAL),
+        ("Note DIFFUSION RESTREINTE SPECIAL FRANCE retraites", STRICTEST),
+        ("RESTREINT UE et NATO RESTRICTED retraites", UNION | NATO),
+        ("LIMITE d'âge", NONE),
+        ("Une diffusion restreinte", NONE),
+        ("la_DIFFUSION_RESTREINTE_DE_L_ENQUETE", NONE),
+    ],
+)
+def test_in_a_title_or_a_file_s_name_each_mark_has_its_own_meaning(
+    title: str, marks: Marks
+) -> None:
+    assert found(Text(title, head=True)) == marks
+    assert of_name(f"envoi.zip/{title}.docx") == marks
+    assert of_name(f"{title.replace(' ', '_')}.pdf") == marks
+
+
+@pytest.mark.parametrize("head", [True, False])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "LIMITE\n",
+        "LIMITE EN x\n",
+        "SECRETX (art. 4 4 4 4 4 4\n",
+        "DIFFUSION RESTREINTE DE ",
+        "RUEEUR\n",
+    ],
+)
+def test_many_near_marks_take_linear_time(line: str, head: bool) -> None:
+    """2 MB take at most 3 s; five times that is allowed."""
+    text = line * (2_000_000 // len(line))
+    begun = perf_counter()
+    assert not found(Text(text, head)).classified
+    assert perf_counter() - begun < 15
 
 
 def test_the_lowest_levels_of_others_are_refused_where_nobody_approved_them() -> None:
@@ -512,7 +630,7 @@ def test_the_refusal_says_what_to_do_and_nothing_of_the_document() -> None:
 
 
 def test_every_mark_has_an_anchor() -> None:
-    for kind in ("classified", "restricted", "special_france", "unknown"):
+    for kind in ("classified", "restricted", "special_france", "unknown", *Level):
         for mark in data(kind):
             squeezed = letters(mark, digits=True)
             assert any(anchor in squeezed for anchor in _ANCHORS), mark
