@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -61,9 +61,9 @@ class _Briefly:
     async def found(self) -> dict[str, str]:
         """What they found, at most REMEMBERED_SECONDS ago."""
         async with self._one_at_a_time:
-            if time.monotonic() >= self._until:
+            if monotonic() >= self._until:
                 self._found = await run_checks(self._checks, self._limit)
-                self._until = time.monotonic() + REMEMBERED_SECONDS
+                self._until = monotonic() + REMEMBERED_SECONDS
             return self._found
 
 
