@@ -26,7 +26,7 @@ from services.classify import preview
 from services.ingest import app as ingest
 from services.ingest import preview as documents
 from services.ingest.room import Room
-from services.runtime import metrics, private, problems, web
+from services.runtime import metrics, openapi, private, problems, web
 from services.runtime.access import gate, key_file, keys
 from services.runtime.access.first import ensure_key
 from services.runtime.access.sessions import Sessions, new_ticket
@@ -142,7 +142,8 @@ def create(settings: Settings, address: str | None = None) -> FastAPI:
             await index.stop()
             await asyncio.to_thread(registry.close)
 
-    app = FastAPI(title="Valise", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Valise", lifespan=lifespan, openapi_url=None)
+    openapi.install(app)
     problems.install(app)
     gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)

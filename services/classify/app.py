@@ -10,7 +10,7 @@ from schemas.topics import ALL, SUBMITTED, SUBMITTED_DEAD
 from services.classify import http, preview
 from services.classify.classifier import warm_up
 from services.classify.handlers import SERVICE, processor
-from services.runtime import metrics, problems
+from services.runtime import metrics, openapi, problems
 from services.runtime.access import gate
 from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
@@ -68,7 +68,8 @@ def compose(
             await asyncio.gather(runs.stop(), log.stop(), return_exceptions=True)
             await asyncio.to_thread(registry.close)
 
-    app = FastAPI(title="Valise : classement", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Valise : classement", lifespan=lifespan, openapi_url=None)
+    openapi.install(app)
     problems.install(app)
     gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)

@@ -12,7 +12,7 @@ from services.ingest import correction_routes, http, language, original_routes, 
 from services.ingest.formats.sandbox import warn_of_gaps
 from services.ingest.relay import relay_forever
 from services.ingest.room import Room
-from services.runtime import metrics, problems
+from services.runtime import metrics, openapi, problems
 from services.runtime.access import gate
 from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
@@ -89,7 +89,8 @@ def compose(registry: Registry, log: Log, settings: Settings) -> FastAPI:
             await log.stop()
             await asyncio.to_thread(registry.close)
 
-    app = FastAPI(title="Valise : dépôt", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Valise : dépôt", lifespan=lifespan, openapi_url=None)
+    openapi.install(app)
     problems.install(app)
     gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)

@@ -1,7 +1,9 @@
 """Health for machines: is this process alive, and is it ready to serve."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -11,6 +13,10 @@ Check = Callable[[], Awaitable[str | bool | None]]
 
 LIMIT_SECONDS = 3.0
 """All checks run at once and none takes longer, so that a probe of 5 s gets its answer."""
+
+REMEMBERED_SECONDS = 1.0
+"""Checks of readiness cost 9 ms, and anybody may ask as often as he likes: they run once in that
+time, whatever they found."""
 
 OK = "ok"
 
@@ -28,6 +34,7 @@ def health_router(
     `{"status": "ok" | "down", "checks": {name: "ok" | reason}}`. What the checks of `warn` find
     stands beside them, under `warnings`, and changes nothing of the verdict.
     """
+    readiness = _Briefly({**ready, **(warn or {})}, limit)
     router = APIRouter(tags=["health"], responses={503: {"description": "It does not"}})
 
     @router.get("/health/live", summary="Whether this process gets anywhere")
@@ -36,10 +43,28 @@ def health_router(
 
     @router.get("/health/ready", summary="Whether this process can serve now")
     async def answer_ready() -> JSONResponse:
-        found = await run_checks({**ready, **(warn or {})}, limit)
-        return _answer(found, warn or {})
+        return _answer(await readiness.found(), warn or {})
 
     return router
+
+
+class _Briefly:
+    """Checks whose results are believed for a moment; all who ask meanwhile get the same."""
+
+    def __init__(self, checks: Mapping[str, Check], limit: float) -> None:
+        self._checks = checks
+        self._limit = limit
+        self._one_at_a_time = asyncio.Lock()
+        self._found: dict[str, str] = {}
+        self._until = -math.inf
+
+    async def found(self) -> dict[str, str]:
+        """What they found, at most REMEMBERED_SECONDS ago."""
+        async with self._one_at_a_time:
+            if monotonic() >= self._until:
+                self._found = await run_checks(self._checks, self._limit)
+                self._until = monotonic() + REMEMBERED_SECONDS
+            return self._found
 
 
 async def run_checks(checks: Mapping[str, Check], limit: float = LIMIT_SECONDS) -> dict[str, str]:

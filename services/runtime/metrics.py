@@ -92,7 +92,7 @@ REQUESTS = Counter(
 REFUSED = Counter(
     "valise_refused",
     "Requests refused by a limit: busy, at_once, rate, failures, query, body, slow, address, "
-    "headers.",
+    "headers, malformed.",
     ["kind"],
     registry=REGISTRY,
 )

@@ -7,6 +7,7 @@ from typing import Any, Self
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from schemas.answers import Problem
 from services.runtime.errors import Unavailable
@@ -134,6 +135,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     async def _ours(_: Request, error: ProblemError) -> Response:
         return answer(error.problem, error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_: Request, __: ClientDisconnect) -> Response:
+        # Nobody reads this: it is no failure of ours, which would be logged as one.
+        return answer(problem(400, detail="L'envoi a été interrompu."))
 
     @app.exception_handler(Unavailable)
     async def _away(_: Request, error: Unavailable) -> Response:

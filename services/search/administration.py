@@ -19,9 +19,9 @@ from schemas.note import STORABLE
 from services.runtime import problems
 from services.runtime.access.gate import caller_of, needs
 from services.runtime.journal import enter, record
+from services.runtime.journal.given import given
 from services.runtime.log import Log
 from services.runtime.originals import Originals
-from services.runtime.redaction import redacted
 from services.runtime.registry import LetterFilter, Registry
 from services.runtime.registry.chain import Detail
 from services.runtime.settings import Settings
@@ -134,7 +134,7 @@ def router(
         request: Request,
         response: Response,
     ) -> Expunged:
-        reason = redacted(order.reason)
+        reason = given(order.reason)
         await _ordered(request, note_id, "expunged", reason=reason)
         done = await expunger.expunge(note_id, reason)
         if done.finished_at is None:
@@ -152,9 +152,9 @@ async def _ordered(request: Request, about: UUID | str, what: str, **details: De
 
 def _of(wanted: LetterFilter) -> dict[str, Detail]:
     """The filters of letters that were given."""
-    given = {name: getattr(wanted, name) for name in ("service", "reason", "note_id", "replayed")}
+    chosen = {name: getattr(wanted, name) for name in ("service", "reason", "note_id", "replayed")}
     return {
         name: value if isinstance(value, bool) else str(value)
-        for name, value in given.items()
+        for name, value in chosen.items()
         if value is not None
     }

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from schemas.topics import ALL, CLASSIFIED, CLASSIFIED_DEAD, SUBMITTED_DEAD
-from services.runtime import metrics, problems
+from services.runtime import metrics, openapi, problems
 from services.runtime.access import gate
 from services.runtime.access.sessions import Sessions
 from services.runtime.guard import headers, limits
@@ -110,7 +110,8 @@ def compose(index: Index, registry: Registry, log: Log, settings: Settings) -> F
             await index.stop()
             await asyncio.to_thread(registry.close)
 
-    app = FastAPI(title="Valise : recherche", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Valise : recherche", lifespan=lifespan, openapi_url=None)
+    openapi.install(app)
     problems.install(app)
     gate.install(app, gate.Gate(registry, sessions=Sessions(registry, settings)))
     install(app, journal)

@@ -25,7 +25,14 @@ from schemas.topics import ALL, CLASSIFIED, SUBMITTED
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.log import Entry, Record, kafka_settings
 from services.runtime.originals import Originals
-from services.runtime.registry import DeadLetterRow, Key, LetterFilter, OriginalRow, Registry
+from services.runtime.registry import (
+    DeadLetterRow,
+    JournalFilter,
+    Key,
+    LetterFilter,
+    OriginalRow,
+    Registry,
+)
 from services.runtime.registry.expunging import OF_A_NOTE
 from services.runtime.registry.tables import (
     expunged,
@@ -219,6 +226,19 @@ async def test_what_was_cut_short_is_finished_by_asking_again(tmp_path: Path) ->
         assert finished.finished_at is not None
         assert (finished.at, finished.reason) == (done.at, REASON)
         assert where(tmp_path, SUBJECT) == set()
+
+
+async def test_a_reason_is_kept_with_what_acts_on_a_terminal_written_out(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, classifying=False) as desk:
+        desk.receive(MINE)
+        reason = "motif \x1b]0;PWN\x07\u202e\r\nfin"
+        done = asyncio.create_task(desk.post(f"/notes/{MINE.note_id}/expunge", {"reason": reason}))
+        row = await eventually(lambda: desk.registry.expunged(MINE.note_id))
+        done.cancel()
+        kept = "motif %1B]0;PWN%07%E2%80%AE%0D%0Afin"
+        assert row.reason == kept
+        (entry,) = desk.registry.journal_page(JournalFilter(action="administered"))
+        assert json.loads(entry.draft.details)["reason"] == kept
 
 
 @pytest.mark.parametrize("when", [Step.READ, Step.CHECK, Step.EXCHANGE, Step.CLEAN])

@@ -4,19 +4,22 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.access import KeyOrder, Rights, Role
 from services.runtime.access import keys
+from services.runtime.access.forgery import FORM, form
 from services.runtime.access.sessions import hash_of
+from services.runtime.problems import ProblemError
 from services.runtime.registry.database import Database
 from services.runtime.registry.tables import sessions, tickets
-from services.search.sign_in.target import checked
+from services.search.sign_in.target import MAX_LENGTH, checked
 from tests.keys import SECRET, a_key
 from tests.pages.chromium import open_tab
 from tests.pages.serving import served
@@ -393,3 +396,36 @@ async def guessed(visitor: Visitor, what: str) -> int:
     if what == "link":
         return (await visitor.open(f"/connexion?billet={secret.secret}")).status_code
     return (await visitor.sign_in(str(secret))).status_code
+
+
+@pytest.mark.parametrize("path", ["/connexion", "/deconnexion"])
+@pytest.mark.parametrize(("size", "status"), [(4_096, 403), (4_097, 413), (60_000, 413)])
+async def test_a_form_is_read_up_to_the_size_of_ours(
+    visitor: Visitor, path: str, size: int, status: int
+) -> None:
+    await visitor.sign_in(str(SECRET))
+    answer = await visitor.client.post(
+        path,
+        content="cle=".ljust(size, "%"),
+        headers={"Content-Type": FORM, "Sec-Fetch-Site": "same-origin"},
+    )
+    assert answer.status_code == status
+
+
+async def test_more_than_was_declared_is_not_read() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"%" * 3_000, "more_body": True}
+
+    named = [(b"content-type", FORM.encode()), (b"content-length", b"10")]
+    with pytest.raises(ProblemError) as refused:
+        await form(Request({"type": "http", "headers": named}, receive))
+    assert refused.value.problem.status == 413
+
+
+async def test_the_longest_target_comes_through_the_form(visitor: Visitor) -> None:
+    target = "/?q=" + "%C3%A9" * 166
+    assert len(target) == MAX_LENGTH
+    answer = await visitor.sign_in(str(SECRET), quote(target))
+    assert (answer.status_code, answer.headers["Location"]) == (303, target)
+    answer = await visitor.sign_in(str(SECRET), quote(target + "a"))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")

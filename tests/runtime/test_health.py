@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.runtime import health
 from services.runtime.health import health_router
 
 
@@ -82,3 +83,27 @@ async def test_slow_checks_are_waited_for_together_and_not_for_ever():
 async def test_liveness_and_readiness_are_asked_apart():
     assert (await probe("/health/live", live={}, ready={"log": silent})).status_code == 200
     assert (await probe("/health/ready", live={"worker": stalled}, ready={})).status_code == 200
+
+
+async def test_checks_of_readiness_run_once_for_all_who_ask_in_a_moment(monkeypatch):
+    ran = []
+
+    async def counted() -> bool:
+        ran.append(1)
+        await asyncio.sleep(0)
+        return len(ran) > 1
+
+    app = FastAPI()
+    app.include_router(health_router(live={}, ready={"log": counted}))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://valise") as client:
+
+        async def ask() -> list[int]:
+            answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(20)))
+            return [answer.status_code for answer in answers]
+
+        now = 1_000.0
+        monkeypatch.setattr(health, "monotonic", lambda: now)
+        assert (await ask(), len(ran)) == ([503] * 20, 1)
+        now += health.REMEMBERED_SECONDS
+        assert (await ask(), len(ran)) == ([200] * 20, 2)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from services.runtime.errors import Unavailable
-from services.runtime.journal import Journal, writer
+from services.runtime.journal import Journal, unknown, writer
 from services.runtime.registry import Draft, Head, JournalFilter, Registry
 from tests.contract.log_places import eventually
+from tests.runtime.access.test_gate import Clock
 from tests.runtime.journal_kit import a_draft
 
 ALL = JournalFilter()
@@ -107,7 +108,7 @@ async def test_a_flood_of_refusals_is_counted_and_keeps_no_reader_out(
     journal = Journal(registry, 365)
     async with journal:
         for _ in range(100):
-            journal.take_refusal(a_draft("refused"))
+            journal.take_refusal(a_draft("refused", who="", name=""))
         journal.take(a_draft())
         await eventually(lambda: count(registry) >= 5)
     entries = [row.draft for row in registry.journal_page(ALL)]
@@ -159,3 +160,55 @@ async def test_old_entries_are_pruned_by_the_running_journal(
     async with Journal(registry, 30):
         await eventually(lambda: count(registry) == 4)
     assert [row.number for row in registry.journal_page(ALL)] == [4, 3]
+
+
+async def test_a_refusal_of_somebody_known_is_entered_however_many_wait(
+    registry: Interrupted, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_REFUSALS", 3)
+    for _ in range(10):
+        journal.take_refusal(a_draft("refused", who="", name=""))
+        journal.take_refusal(a_draft("refused"))
+    await journal.flush()
+    entered = [row.draft.who for row in registry.journal_page(ALL)]
+    assert (entered.count(""), entered.count("key:2")) == (2, 10)
+
+
+async def test_what_was_counted_is_entered_once_a_minute_and_at_the_end(
+    registry: Interrupted, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unknown, "OF_ADDRESS", 0)
+    async with journal:
+        assert not journal.enters_refusal("10.0.0.1")
+        await eventually(lambda: count(registry) == 1)
+        for _ in range(7):
+            assert not journal.enters_refusal("10.0.0.1")
+        await asyncio.sleep(3 * writer.BATCH_SECONDS)
+        assert count(registry) == 1
+    entries = [row.draft for row in registry.journal_page(ALL)]
+    assert [each.details for each in entries] == ['{"omitted":7}', '{"omitted":1}']
+    assert {(each.who, each.action) for each in entries} == {("valise", "refused")}
+
+
+def test_of_an_address_so_many_refusals_a_minute_are_entered() -> None:
+    clock = Clock()
+    refusals = unknown.Unknown(clock)
+
+    def entered(address: str) -> int:
+        return sum(refusals.enters(address) for _ in range(100))
+
+    assert entered("10.0.0.1") == unknown.OF_ADDRESS
+    assert entered("10.0.0.2") == unknown.OF_ADDRESS
+    assert entered("::ffff:10.0.0.1") == 0
+    assert entered("2001:db8::1") == unknown.OF_ADDRESS
+    assert entered("2001:db8::2") == 0, "of the same network"
+    clock.now += unknown.SECONDS
+    assert entered("10.0.0.1") == unknown.OF_ADDRESS
+
+
+def test_the_addresses_of_which_refusals_are_entered_are_bounded() -> None:
+    refusals = unknown.Unknown(Clock())
+    entered = [refusals.enters(f"10.0.{number // 250}.{number % 250}") for number in range(5_000)]
+    assert sum(entered) == len(refusals.entered) == unknown.MOST_ADDRESSES
+    assert refusals.enters("10.0.0.1")
+    assert not refusals.enters("10.9.9.9")

@@ -31,9 +31,10 @@ def bearer(secret: object) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-def raw(target: Target, request: bytes) -> bytes:
-    """What the server answers to these bytes, on a connection of their own."""
-    with socket.create_connection(("127.0.0.1", target.port), timeout=30) as connection:
+def raw(target: Target, request: bytes, source: str = "127.0.0.1") -> bytes:
+    """What the server answers to these bytes, on a connection of their own from that address."""
+    there, here = ("127.0.0.1", target.port), (source, 0)
+    with socket.create_connection(there, timeout=30, source_address=here) as connection:
         connection.sendall(request)
         answer = b""
         with contextlib.suppress(ConnectionResetError):
@@ -46,10 +47,11 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def asked(target: Target, line: bytes, *headers: str) -> bytes:
+def asked(target: Target, line: bytes, *headers: str, source: str = "127.0.0.1") -> bytes:
     """The answer to a request written by hand."""
     head = "".join(f"{header}\r\n" for header in (*headers, "Connection: close"))
-    return raw(target, line + b" HTTP/1.1\r\nHost: localhost\r\n" + head.encode() + b"\r\n")
+    request = line + b" HTTP/1.1\r\nHost: localhost\r\n" + head.encode() + b"\r\n"
+    return raw(target, request, source)
 
 
 # Keys

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import time
+from random import randint
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from services.runtime.access import keys
+from services.runtime.journal.unknown import OF_ADDRESS
 from services.runtime.registry import JournalFilter
 from tests.pipeline.deployments import VALISE
 from tests.security.conftest import Target, searching
@@ -30,6 +32,29 @@ def told(target: Target, action: str, sign: str, number: int = 1) -> list[dict[s
         time.sleep(0.05)
 
 
+def an_address() -> str:
+    """An address of this machine from which nobody else asks: refusals are counted by address."""
+    return f"127.{randint(1, 250)}.{randint(0, 250)}.{randint(1, 250)}"
+
+
+@searching
+def test_of_a_flood_of_refusals_each_address_leaves_a_few_entries(target: Target) -> None:
+    first, second, sign = an_address(), an_address(), uuid4().hex[:16]
+    line = f"GET /api/v1/notes/{sign}/trace".encode()
+    for _ in range(100):
+        assert status_of(asked(target, line, source=first)) == 401
+    assert status_of(asked(target, line + b"?", source=second)) == 401
+    key = target.key("read")
+    header = f"Authorization: {key['Authorization']}"
+    line = f"GET /api/v1/dead-letters/{sign}".encode()
+    assert status_of(asked(target, line, header, source=first)) == 403
+    entries = told(target, "refused", sign, OF_ADDRESS + 2)
+    known = [entry for entry in entries if entry["status"] == 403]
+    # Twice as many, where a minute ends in between.
+    assert OF_ADDRESS + 1 <= len(entries) - len(known) <= 2 * OF_ADDRESS + 1
+    assert len(known) == 1
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -42,7 +67,8 @@ def told(target: Target, action: str, sign: str, number: int = 1) -> list[dict[s
 @searching
 def test_a_refused_path_is_entered_as_it_was_sent(target: Target, path: str) -> None:
     sign = uuid4().hex[:16]
-    assert status_of(asked(target, f"GET {path.format(sign)}".encode())) == 401
+    line = f"GET {path.format(sign)}".encode()
+    assert status_of(asked(target, line, source=an_address())) == 401
     (entry,) = told(target, "refused", sign)
     assert entry == {"status": 401, "tried": f"GET {path.format(sign)}"}
 
@@ -52,7 +78,8 @@ def test_what_an_administrator_reads_of_an_attack_does_nothing_to_the_terminal(
     target: Target,
 ) -> None:
     key, sign = target.key("all"), f"x{uuid4().hex[:8]}"
-    target.client.get(f"/api/v1/notes/%1b%5d0;PWNED%07%c2%9b{sign}/trace")
+    line = f"GET /api/v1/notes/%1b%5d0;PWNED%07%c2%9b{sign}/trace".encode()
+    assert status_of(asked(target, line, source=an_address())) == 401
     target.client.get("/api/v1/search", params={"q": f"\u202eretraites\u200b {sign}"}, headers=key)
     assert told(target, "searched", sign)
     assert told(target, "refused", sign)

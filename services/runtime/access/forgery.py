@@ -18,8 +18,9 @@ from services.runtime.problems import ProblemError
 HEADER = "X-CSRF-Token"
 FIELD = "csrf"
 FORM = "application/x-www-form-urlencoded"
-FORM_BYTES = 64 * 1024
-"""A form of our pages; documents are sent with a key, or with the token in the header."""
+FORM_BYTES = 4 * 1024
+"""A form of our pages holds a token, a key of 200 characters and a target of 1,000, each of at most
+three bytes: 3.7 KB. Anybody may send one: 60 KB of `%` take 19 ms to parse, 4 KB 1 ms."""
 
 
 def derived(secret: str, use: str) -> str:
@@ -68,10 +69,9 @@ async def form(request: Request) -> dict[str, str]:
     length = request.headers.get("Content-Length", "")
     if kind != FORM or not (length.isascii() and length.isdecimal()) or len(length) > 9:
         return {}
-    if int(length) > FORM_BYTES:
-        raise ProblemError(413)
+    _check_size(int(length))
     try:
-        text = (await request.body()).decode(errors="replace")
+        text = (await _read(request)).decode(errors="replace")
     except ClientDisconnect:
         raise ProblemError(400, detail="L'envoi a été interrompu.") from None
     try:
@@ -79,3 +79,17 @@ async def form(request: Request) -> dict[str, str]:
     except ValueError:
         raise ProblemError(422) from None
     return {name: values[0] for name, values in fields.items()}
+
+
+async def _read(request: Request) -> bytes:
+    """The body, as long as it is a form's. Raises ProblemError (413), ClientDisconnect."""
+    received = bytearray()
+    async for part in request.stream():
+        received += part
+        _check_size(len(received))
+    return bytes(received)
+
+
+def _check_size(size: int) -> None:
+    if size > FORM_BYTES:
+        raise ProblemError(413)

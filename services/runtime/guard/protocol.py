@@ -1,6 +1,7 @@
 """One connection: what is too large is refused before it is parsed, who is slow is hung up on."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -26,14 +27,35 @@ chunks of one byte would take a second of the process for each 1.2 MB. A line of
 
 
 class Bounded(h11.Connection):
-    """h11's reader of requests, which parses no head that is too large and no endless crumbs."""
+    """h11's reader of requests, which parses no head that is too large and no endless crumbs.
+
+    What is no request is handed to `refuse`, and nothing comes of it: uvicorn would log a line.
+    """
 
     refused: int | None = None
     """The status for what was refused here."""
+    held = False
+    """Whether the next request waits until the last one's answer has drained."""
+    draining = False
+    """Whether an answer has to drain."""
     _pieces = _bytes = 0
 
+    def __init__(self, size: int, refuse: Callable[[], None]) -> None:
+        super().__init__(h11.SERVER, size)
+        self._refuse = refuse
+
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """What comes next. Raises h11.RemoteProtocolError."""
+        """What comes next; nothing while it is held, or where it was refused."""
+        if self.their_state is h11.IDLE and self.draining and self.trailing_data[0]:
+            self.held = True
+            return h11.PAUSED
+        try:
+            return self._next_event()
+        except h11.RemoteProtocolError:
+            self._refuse()
+            return h11.NEED_DATA
+
+    def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         if self.their_state is h11.IDLE:
             self._pieces = self._bytes = 0
             self.refused = refusal_of(self.trailing_data[0])
@@ -60,7 +82,7 @@ class Impatient(H11Protocol):
         super().__init__(*args, **kwargs)
         size = self.config.h11_max_incomplete_event_size
         assert size is not None
-        self.conn: Bounded = Bounded(h11.SERVER, size)
+        self.conn: Bounded = Bounded(size, self._refuse)
         self.app_state = {**self.app_state, PEER: self}
         self._connections = connections
 
@@ -86,15 +108,24 @@ class Impatient(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Wait for the rest of the headers, where it is not there."""
         super().data_received(data)
-        self._wait()
+        if not self.conn.held:
+            self._wait()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (uvicorn's words)
+    def _should_upgrade(self) -> bool:
+        """No: who asks for another protocol is answered in this one, and no line is logged."""
+        return False
+
+    def _refuse(self) -> None:
         """Refuse what is no request, or too large a one, as a problem; nobody reads on."""
-        status = self.conn.refused or 400
-        if self.conn.refused:
-            metrics.REFUSED.labels("headers").inc()
+        if self.transport.is_closing():
+            return
+        metrics.REFUSED.labels("headers" if self.conn.refused else "malformed").inc()
+        if self.cycle is not None:
+            # What its route still says goes nowhere, as if the client had hung up.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._answer(status)
+            self._answer(self.conn.refused or 400)
         self.transport.close()
         self._wait_for_reader()
 
@@ -124,13 +155,21 @@ class Impatient(H11Protocol):
     def pause_writing(self) -> None:
         """Wait for the reader, who is slower than the answer."""
         super().pause_writing()
+        self.conn.draining = True
         self._wait_for_reader()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Go on, with a request that was held too."""
         super().resume_writing()
-        if not self.transport.is_closing():
-            self._stop_waiting_for_reader()
+        self.conn.draining = False
+        if self.transport.is_closing():
+            return
+        self._stop_waiting_for_reader()
+        if self.conn.held:
+            self.conn.held = False
+            self.flow.resume_reading()
+            self.handle_events()
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for."""

@@ -45,7 +45,8 @@ def address_of(scope: Scope) -> str:
     return given(quote(sent[:MOST_LOOKED_AT], safe=_OF_A_PATH))
 
 
-MOST_LOOKED_AT = 4_000
-"""Characters of a path in which secrets are looked for: some of them much encoded, at least."""
+MOST_LOOKED_AT = 1_000
+"""Characters of a path in which secrets are looked for: a key that is percent-encoded five times
+has 740. Of 4,000 the search took up to 10 ms, whoever asked."""
 
 _OF_A_PATH = "".join(map(chr, range(0x21, 0x7F)))

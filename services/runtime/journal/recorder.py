@@ -1,8 +1,9 @@
 """What is recorded of a request: routes say what they do, and it is entered as they are answered.
 
 A route calls `record`; nothing is entered for an answer that tells of an error, but for refused
-access, which is entered whatever the route. Long work is entered by `enter` before it begins. A
-change of a note is entered by the registry, whoever finishes it: the route hands it `sender_of`.
+access, which is entered whatever the route (of unknown callers within the bounds of `unknown`).
+Long work is entered by `enter` before it begins. A change of a note is entered by the registry,
+whoever finishes it: the route hands it `sender_of`.
 """
 
 from collections.abc import Sequence
@@ -97,6 +98,9 @@ class _Recorder:
 
     async def _enter(self, request: Request, status: int) -> None:
         if status in REFUSED:
+            known = getattr(request.state, "caller", None) is not None
+            if not (known or self._journal.enters_refusal(_address(request))):
+                return
             tried = f"{request.method[:MOST_METHOD]} {address_of(request.scope)[:MOST_TRIED]}"
             details: dict[str, Detail] = {"tried": tried, "status": status}
             self._journal.take_refusal(_draft(request, Action.REFUSED, "", details))

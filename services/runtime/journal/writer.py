@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from schemas.journal import Action
 from services.runtime.errors import Unavailable
+from services.runtime.journal.unknown import Unknown
 from services.runtime.registry import Draft, Head, Registry, aside
 from services.runtime.registry.chain import written
 from services.runtime.registry.journal import SERVICE
@@ -32,6 +33,8 @@ MOST_WAITING = 10_000
 MOST_REFUSALS = 1_000
 """Of which refused accesses. Whoever knocks more often is counted: a flood must not keep readers
 out."""
+OMITTED_SECONDS = 60.0
+"""Between two entries of those that were counted."""
 HEAD_SECONDS = 3600.0
 FIRST_PRUNE_SECONDS = 300.0
 PRUNE_SECONDS = 24 * 3600.0
@@ -49,6 +52,8 @@ class Journal:
         self._waiting: deque[Draft] = deque()
         self._taken = self._written = 0
         self._refusals = self._omitted = 0
+        self._unknown = Unknown()
+        self._omissions = _Due(0.0, OMITTED_SECONDS)
         self._one_at_a_time = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -58,8 +63,20 @@ class Journal:
             raise Unavailable(f"{len(self._waiting)} entries of the journal are not written")
         self._add(draft)
 
+    def enters_refusal(self, address: str) -> bool:
+        """Whether one more refusal of somebody unknown at that address is entered by itself; else
+        it is counted."""
+        entered = self._unknown.enters(address)
+        self._omitted += not entered
+        return entered
+
     def take_refusal(self, draft: Draft) -> None:
-        """Have this refusal entered with the next batch, or counted where they are too many."""
+        """Have this refusal entered with the next batch. One of somebody unknown is counted where
+        too many wait; of somebody known raises Unavailable where too much does."""
+        if draft.who:
+            self.take(draft)
+            self._refusals += 1
+            return
         if self._refusals < MOST_REFUSALS and len(self._waiting) < MOST_WAITING:
             self._refusals += 1
             self._add(draft)
@@ -101,6 +118,7 @@ class Journal:
             self._task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._task
+        self._enter_omitted(ended=True)
         try:
             await self.flush()
             await self._log_head()
@@ -119,7 +137,7 @@ class Journal:
         while True:
             await asyncio.sleep(BATCH_SECONDS)
             try:
-                self._count_omitted()
+                self._enter_omitted()
                 await self.flush()
                 if heads.now():
                     await self._log_head()
@@ -134,8 +152,9 @@ class Journal:
                     logger.info("the journal is written again")
                 away = False
 
-    def _count_omitted(self) -> None:
-        if self._omitted and self._refusals < MOST_REFUSALS:
+    def _enter_omitted(self, *, ended: bool = False) -> None:
+        """Enter how many were counted; at the end at once, else once in a while."""
+        if self._omitted and (ended or (self._refusals < MOST_REFUSALS and self._omissions.now())):
             details = written({"omitted": self._omitted})
             self._omitted = 0
             self._refusals += 1

@@ -1,18 +1,19 @@
 """Who is not known yet: what they may hold of a process, and that known callers go past them."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
-from services.runtime import problems, web
+from services.runtime import metrics, problems, web
 from services.runtime.guard import limits, protocol
 from tests.contract.log_places import eventually
 from tests.runtime.guard.test_limits import WRONG, Desk, said_by, under
@@ -207,3 +208,104 @@ async def test_a_cookie_with_backslashes_reaches_nobody(desk: Desk) -> None:
     given = 'x="' + "\\0" * 4_000 + '"; valise=abc'
     await desk.client.get("/cookies", headers={"Cookie": given})
     assert seen == [{"valise": "abc"}]
+
+
+def ask(address: Address, said: bytes) -> bytes:
+    """All that is answered to these bytes until the connection ends."""
+    with socket.create_connection(address, timeout=30) as connection:
+        answer = b""
+        # Where it ends with some of it unread, the system may drop the answer too.
+        with suppress(ConnectionError):
+            connection.sendall(said)
+            while part := connection.recv(65_536):
+                answer += part
+        return answer
+
+
+CHUNKED = b"POST /%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        CHUNKED % b"form" + b"ZZ\r\n",
+        CHUNKED % b"form" + b"1\r\naZZ\r\n",
+        CHUNKED % b"order" + b"ZZ\r\n",
+        CHUNKED % b"nulle-part" + b"1;" + b"a" * 200_000,
+        b"\x16\x03\x01\x02\x00",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_counted_without_a_line_in_the_log(
+    desk: Desk, said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted = metrics.REFUSED.labels("malformed")
+    before = counted._value.get()
+    async with serving(desk) as (server, address):
+        answer = await asyncio.to_thread(ask, address, said)
+        await eventually(lambda: not server.server_state.tasks)
+    if len(said) < 1_000 or answer:
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert problems.MEDIA_TYPE.encode() in answer
+    assert counted._value.get() == before + 1
+    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
+
+
+async def test_a_body_that_goes_wrong_while_it_is_read_ends_its_request_alone(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(desk) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(CHUNKED % b"form" + b"1\r\na\r\n")
+        await desk.began.acquire()
+        writer.write(b"ZZ\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        await eventually(lambda: not server.server_state.tasks)
+        assert await status(address, "/open") == 200
+    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
+
+
+@pytest.mark.parametrize("wanted", ["websocket", "h2c", "TLS/1.0"])
+async def test_who_asks_for_another_protocol_is_answered_in_this_one(
+    desk: Desk, wanted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = (
+        f"GET /open HTTP/1.1\r\nHost: a\r\nUpgrade: {wanted}\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    last = "GET /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    async with serving(desk) as (_, address):
+        answer = await asyncio.to_thread(ask, address, (head + last).encode())
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
+
+
+async def test_the_next_request_waits_until_the_last_answer_was_read(desk: Desk) -> None:
+    said = b"GET /counted-up HTTP/1.1\r\nHost: a\r\n\r\n"
+    begun = 0
+
+    @desk.app.get("/counted-up")
+    async def counted_up() -> Response:
+        nonlocal begun
+        begun += 1
+        return Response(b"a" * 20_000_000)
+
+    async with serving(desk) as (_, address):
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.connect(address)
+            connection.sendall(
+                said * 2 + said.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+            )
+            await eventually(lambda: begun > 0)
+            await asyncio.sleep(0.5)
+            held = begun
+            connection.settimeout(30)
+            read = await asyncio.to_thread(_read, connection)
+    assert held == 1, "20 MB are more than the system takes for a reader who does not read"
+    assert (begun, read > 60_000_000) == (3, True)
+
+
+def _read(connection: socket.socket) -> int:
+    return sum(len(part) for part in iter(lambda: connection.recv(1_000_000), b""))
