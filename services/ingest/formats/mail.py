@@ -55,7 +55,12 @@ def read(data: bytes) -> Mail:
         raise headers.too_nested() from error
     if not message.keys():
         raise damaged("EML")
-    pages = {id(part): _read_page(part) for part in every if _is_page(part)}
+    shown = {id(part) for part in parts}
+    pages = {
+        id(part): _read_page(part) if id(part) in shown else _read_form(part)
+        for part in every
+        if _is_page(part)
+    }
     texts: list[Message] = []
     read_too: list[Attachment] = []
     names: list[str] = []
@@ -70,8 +75,8 @@ def read(data: bytes) -> Mail:
             name = f"{name.removesuffix('.eml') or f'message-{number}'}.eml"
             read_too.append(Attachment(name, "message/rfc822", _bytes(part)))
         elif (name or attached) and kinds.known(name, media_type):
-            shown = name or f"piece-{number}"
-            read_too.append(Attachment(shown, media_type, _bytes(part)))
+            called = name or f"piece-{number}"
+            read_too.append(Attachment(called, media_type, _bytes(part)))
         else:
             held.append(Held(name or _name_by_type(media_type), _bytes(part)))
             if name and not _is_picture_in_text(part):
@@ -169,6 +174,14 @@ def _text(part: Message, pages: Mapping[int, Content]) -> str:
 
 def _read_page(part: Message) -> Content:
     return html.read(_bytes(part) or b" ", article=False, charset=_charset(part))
+
+
+def _read_form(part: Message) -> Content:
+    """Another form of a text that is read; of one that cannot be, nobody knows what it says."""
+    try:
+        return _read_page(part)
+    except Refused:
+        return Content(text="", unseen=True)
 
 
 def _is_mail(part: Message) -> bool:

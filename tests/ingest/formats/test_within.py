@@ -404,3 +404,10 @@ def test_a_page_in_a_mail_is_looked_through_as_a_page_by_itself(inside: str) -> 
         (found,) = extract(data, "n.eml" if data.startswith(b"From") else "n.html")
         assert isinstance(found, Unreadable), inside
         assert found.classified
+
+
+def test_a_form_of_its_text_that_cannot_be_read_does_not_refuse_a_mail() -> None:
+    (mail,) = extract(eml(TEXT, page="<img src='cid:logo'>"), "m.eml")
+    assert isinstance(mail, Document), mail
+    assert mail.body == TEXT
+    assert mail.unseen
