@@ -367,7 +367,7 @@ def _not_to_be_sent(source: Draft | Upload) -> Problem | None:
 
 
 def _refused_here(found: Marks) -> Problem | None:
-    approved = os.environ.get("VALISE_APPROVED", "")
+    approved = {each.strip() for each in os.environ.get("VALISE_APPROVED", "").split(",")}
     return marks.refused(found, [level for level in Level if level in approved])
 
 

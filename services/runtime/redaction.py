@@ -49,7 +49,14 @@ def redacted(text: str) -> str:
     for turns, each in reversed(list(enumerate(written))):
         found = _hidden(each)
         if found != each:
-            return _encoded(found) if turns else found
+            plain = _hidden(text)
+            return plain if _decoded(plain, turns) == found else _encoded(found)
+    return text
+
+
+def _decoded(text: str, turns: int) -> str:
+    for _ in range(turns):
+        text = unquote(text)
     return text
 
 

@@ -17,8 +17,10 @@ SPEAK_SECONDS = 15.0
 """For a connection's next request to come with all its headers, and for what comes of a body after
 its answer. uvicorn waits for ever for both, once a first byte is there."""
 READ_SECONDS = 60.0
-"""For a client to read on where 64 KiB wait for it, and to read the rest before its connection is
-closed: a line of 1 KiB a second does. uvicorn waits for ever."""
+"""For a client to read READ_BYTES on where an answer waits for it, and to read the rest before its
+connection is closed: a line of 1 KiB a second does. uvicorn waits for ever."""
+READ_BYTES = 48 * 1024
+"""What is read in that time is enough for the same time again: an original may be large."""
 
 FREE_PIECES = 10_000
 PIECE_BYTES = 16
@@ -193,7 +195,16 @@ class Impatient(H11Protocol):
 
     def _wait_for_reader(self) -> None:
         if self._give_up is None:
-            self._give_up = self.loop.call_later(READ_SECONDS, self.transport.abort)
+            waiting = self.transport.get_write_buffer_size()
+            self._give_up = self.loop.call_later(READ_SECONDS, self._look_at_reader, waiting)
+
+    def _look_at_reader(self, before: int) -> None:
+        """Hang up on who has read too little of what waited `READ_SECONDS` ago."""
+        self._give_up = None
+        if self.transport.get_write_buffer_size() > before - READ_BYTES:
+            self.transport.abort()
+        else:
+            self._wait_for_reader()
 
     def _stop_waiting_for_reader(self) -> None:
         if self._give_up is not None:
