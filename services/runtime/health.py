@@ -32,7 +32,8 @@ def health_router(
 
     Answers 200, or 503 where a check fails, raises or takes longer than `limit` seconds:
     `{"status": "ok" | "down", "checks": {name: "ok" | reason}}`. What the checks of `warn` find
-    stands beside them, under `warnings`, and changes nothing of the verdict.
+    stands beside them, under `warnings`, and changes nothing of the verdict. What those of
+    `ready` and `warn` found is believed for REMEMBERED_SECONDS.
     """
     readiness = _Briefly({**ready, **(warn or {})}, limit)
     router = APIRouter(tags=["health"], responses={503: {"description": "It does not"}})
