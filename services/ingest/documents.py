@@ -114,8 +114,9 @@ def _holding(found: list[Reading]) -> list[Reading]:
     inside: dict[str, list[str]] = defaultdict(list)
     for each in found:
         known = each.note_id
-        for place in places_of(each.name) if known else ():
-            inside[place].append(known or "")
+        if known is not None:
+            for place in places_of(each.name):
+                inside[place].append(known)
     return [replace(each, holds=tuple(inside.get(each.name, ()))) for each in found]
 
 
