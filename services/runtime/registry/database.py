@@ -30,6 +30,7 @@ BUSY_SECONDS = 0.01
 STATEMENT_MS = 4_000
 WRITE = {"registry_begin": "IMMEDIATE"}
 """A deferred SQLite transaction that reads, then writes, fails at once when another has written."""
+ONE_STATEMENT = {"registry_begin": None}
 
 
 class Database:
@@ -45,11 +46,23 @@ class Database:
         self._writer: AbstractContextManager[Any] = (
             _FairLock(WAIT_SECONDS) if self.is_sqlite else nullcontext()
         )
+        self._one_statement = self.engine.execution_options(
+            **ONE_STATEMENT if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads. Raises Unavailable."""
         with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """A connection for one statement that reads, without the round trips of a transaction.
+
+        Raises Unavailable.
+        """
+        with _translated(), self._one_statement.connect() as connection:
             yield connection
 
     @contextmanager
@@ -130,7 +143,8 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get("registry_begin", "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if mode is not None:
+            connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
 

@@ -23,8 +23,26 @@ from services.runtime.registry.tables import dead_letters, notes, revisions
 NOT_INDEXED = (State.RECEIVED, State.PARKED)
 """The log has it for good (a pending one may be abandoned), and the index has not."""
 
+_NUMBERS = {
+    "sqlite": sa.select(notes.c.id, notes.c.revision).where(
+        notes.c.id.in_(sa.bindparam("note_ids", expanding=True))
+    ),
+    # One parameter: PostgreSQL takes half a millisecond more for a page's twenty.
+    "postgresql": sa.select(notes.c.id, notes.c.revision).where(
+        notes.c.id == sa.any_(sa.bindparam("note_ids", type_=sa.ARRAY(sa.Uuid)))
+    ),
+}
+"""The latest revision of each of some notes, by the database's dialect."""
 ROWS_AT_ONCE = 10
 """Revisions in memory at a time: each has its whole text."""
+
+
+def in_force(connection: sa.Connection, shown: Mapping[UUID, Shown]) -> bool:
+    """Whether each of these notes is known, in no later revision than the one that is shown."""
+    latest = _latest(connection, shown)
+    return len(latest) == len(shown) and not any(
+        number > shown[each].revision for each, number in latest.items()
+    )
 
 
 def restricted(connection: sa.Connection, shown: Mapping[UUID, Shown]) -> dict[UUID, Superseded]:
@@ -33,10 +51,7 @@ def restricted(connection: sa.Connection, shown: Mapping[UUID, Shown]) -> dict[U
     Any later revision counts, not the latest alone: one that keeps something from the audience, or
     a withdrawal. So does an expunging.
     """
-    numbers = connection.execute(
-        sa.select(notes.c.id, notes.c.revision).where(notes.c.id.in_(sorted(shown)))
-    )
-    latest = {row.id: row.revision for row in numbers}
+    latest = _latest(connection, shown)
     found: dict[UUID, Superseded] = {}
     if gone := shown.keys() - latest:
         found |= dict.fromkeys(expunging.barred(connection, gone), Superseded())
@@ -54,10 +69,11 @@ def outdated(connection: sa.Connection, states: Sequence[NoteEvent]) -> set[int]
     held: dict[UUID, int] = {}
     for event in states:
         held[event.note_id] = min(event.revision, held.get(event.note_id, event.revision))
-    numbers = connection.execute(
-        sa.select(notes.c.id, notes.c.revision).where(notes.c.id.in_(sorted(held)))
-    )
-    newer = {row.id: held[row.id] + 1 for row in numbers if row.revision > held[row.id]}
+    newer = {
+        each: held[each] + 1
+        for each, number in _latest(connection, held).items()
+        if number > held[each]
+    }
     found: set[int] = set()
     for note_id, rows in _from(connection, newer):
         seen = {
@@ -87,6 +103,12 @@ def restrictions(connection: sa.Connection, note_id: UUID, first: int) -> list[R
         for _, rows in _from(connection, {note_id: first})
         for row in rows
     ]
+
+
+def _latest(connection: sa.Connection, note_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The number of the latest revision of each of these notes that the registry has."""
+    rows = connection.execute(_NUMBERS[connection.dialect.name], {"note_ids": list(note_ids)})
+    return {row.id: row.revision for row in rows}
 
 
 def _superseded(rows: Iterator[Any], shown: Shown) -> Superseded | None:
