@@ -104,7 +104,7 @@ def test_a_title_between_the_lines_of_a_letterhead_is_own_text() -> None:
 
 
 QUOTES = [
-    "-----Message d'origine-----\nDe : X\nDate : 2 février 2025\nObjet : question\n\nEt l'Espagne ?",
+    "-----Message d'origine-----\nDe : X\nDate : 2 février 2025\nObjet : Y\n\nEt l'Espagne ?",
     "-------- Message transféré --------\nSujet : question\nDate : x\nDe : y\n\nEt l'Espagne ?",
     "---------- Forwarded message ---------\nFrom: X <x@y.fr>\nDate: Mon\n\nEt l'Espagne ?",
     "-----Ursprüngliche Nachricht-----\nVon: X\nGesendet: Montag\n\nUnd Spanien?",
@@ -174,7 +174,7 @@ def test_after_the_end_of_a_forwarded_message_the_text_goes_on() -> None:
         "-- \nJean Dupont\nAmbassade de France en Italie",
         "Cordialement,\nJean Dupont\n11 rue de Rome\nTél. : 01 02 03 04 05",
         "Bien à vous,\n\nJean",
-        "Je vous prie d'agréer, Madame, l'expression de mes salutations distinguées.\n\nJean Dupont",
+        "Je vous prie d'agréer, Madame, l'expression de mes sentiments distingués.\n\nJean",
         "Isabelle Martin\nConseillère pour les affaires sociales\nAmbassade de France en Italie",
         "Mit freundlichen Grüßen\nHans",
         "Ce message et ses pièces jointes sont confidentiels et destinés à leur seul destinataire.",

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.runtime.parts import ending
-from services.runtime.parts.letterhead import letterhead
-from services.runtime.parts.lines import Line
-from services.runtime.parts.quoted import Range, quoted, united
+from services.runtime.parts.letterhead import is_letterhead, letterhead, names_subject
+from services.runtime.parts.lines import Line, lines
+from services.runtime.parts.quoted import Range, introduction, quoted, united
+
+__all__ = ["Kind", "Part", "is_letterhead", "own_words", "parts", "parts_of_quoted", "without"]
 
 
 class Kind(StrEnum):
@@ -58,6 +60,21 @@ def parts(body: str) -> tuple[Part, ...]:
     _lay_ending(body, found, begun, end)
     found.lay(Kind.NAVIGATION, ending.menus(body, found.free(begun, end)))
     return tuple(Part(kind, start, stop) for start, stop, kind in found.laid)
+
+
+def parts_of_quoted(body: str, quote: Part) -> tuple[Part, ...]:
+    """The parts of a message that a text quotes, by their place in that text: the lines that
+    introduce it are its letterhead and its subject. Of lines with a `>` nothing is told apart.
+    """
+    start = introduction(body, quote.start, quote.end)
+    opening = (
+        Part(Kind.SUBJECT if names_subject(line.text) else Kind.LETTERHEAD, line.start, line.end)
+        for line in lines(body, quote.start, start)
+    )
+    if start == quote.start:
+        return ()
+    inside = parts(body[start : quote.end])
+    return (*opening, *(Part(part.kind, part.start + start, part.end + start) for part in inside))
 
 
 def without(body: str, left_out: Iterable[Part]) -> str:

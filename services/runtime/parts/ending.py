@@ -56,10 +56,11 @@ _DISCLAIMER = re.compile(
     r"|avant d'imprimer|(?:envoye|sent) (?:de|depuis|from|a partir de) (?:mon|my|outlook))"
 )
 _TITLE = re.compile(
-    r"(?:(?:le|la|l') ?)?(?:conseiller|conseillere|attachee?|chef(?:fe)?|adjointe?|directeur"
-    r"|directrice|chargee? (?:de mission|d'etudes|d'affaires)|assistante?|ambassadeur"
-    r"|ambassadrice|ministre conseill|secretaire|sous-direct|delegue|responsable|redact"
-    r"|premier|premiere|consul|inspecteur|inspectrice)[a-z]*\b"
+    r"(?:(?:le|la|l') ?)?(?:conseill(?:er|ere)s?|attachee?|chef(?:fe)? d[eu]|adjointe? (?:au|a la)"
+    r"|direct(?:eur|rice)|chargee? (?:de mission|d'etudes|d'affaires)|assistante?"
+    r"|ambassad(?:eur|rice)|ministre conseill(?:er|ere)|secretaire general|sous-direct(?:eur|rice)"
+    r"|delegue|responsable|redact(?:eur|rice)|premi(?:er|ere) (?:secretaire|conseill)"
+    r"|consul|inspect(?:eur|rice))(?:e|le)?\b"
 )
 _NAMED = r"[^\W\d_](?:\.|[\w'’-]+)"
 _NAME = re.compile(rf"{_NAMED}(?: {_NAMED}){{0,4}},?$")
@@ -68,17 +69,17 @@ SIGNED_LINES = 25
 UNSIGNED_LINES = 10
 
 _COVERING = re.compile(
-    r"\b(?:(?:veuillez|vous voudrez bien|vous) (?:bien )?trouve(?:r|rez)?\b.{0,80}?"
-    r"(?:ci[- ](?:joint|apres|dessous|annexe)|piece jointe|pieces jointes|en p\.?j|attache)"
-    r"|je vous (?:prie de (?:bien vouloir )?trouver|adresse|transmets|fais suivre|transfere|envoie"
-    r"|communique|fais parvenir)\b|nous vous (?:prions de trouver|adressons|transmettons|envoyons)"
-    r"|j'ai l'honneur de vous (?:adresser|transmettre|faire parvenir)|je te (?:transmets|transfere"
-    r"|fais suivre|envoie)|ci[- ]joint|ci[- ](?:dessous|apres)(?:,|\.|\W*$| (?:le|la|les|une?)\b)"
-    r"|(?:please find|find) (?:attached|enclosed|below)|(?:see|as) (?:below|attached)|attached is"
-    r"|anbei|im anhang|adjunto|se adjunta|in allegato|si allega|en piece jointe\b)"
-    r"|^(?:pour (?:votre |ton )?(?:parfaite )?(?:information|info|avis|suite|memoire)|fyi|pvi|psi"
-    r"|a toutes fins utiles|transmis|voir (?:ci|plus bas|le message)|message (?:transfere|transmis)"
-    r"|(?:je |nous )?(?:transfer|transm|relai))"
+    r"\b(?:veuillez|voudrez bien|vous|te|prie de(?: bien vouloir)?|prions de) trouver(?:ez|as)?"
+    r"\b.{0,80}?\b(?:ci[- ](?:joint|apres|dessous|annexe)|pieces? jointes?|en p\.?j|attache)"
+    r"|\b(?:je|nous) (?:vous|te) (?:(?:re)?transmet|adress|transfer|envoi|envoy|communiqu"
+    r"|fais (?:suivre|parvenir)|faisons (?:suivre|parvenir)|joins|joignons)"
+    r"|\bj'ai l'honneur de vous (?:adresser|transmettre|faire parvenir)"
+    r"|\bfind (?:attached|enclosed|below)|\b(?:see|as) (?:below|attached)|^attached (?:is|are)"
+    r"|^(?:ci[- ]joint|ci[- ](?:dessous|apres)|en pieces? jointes?)(?:es?)?\b"
+    r"|^(?:anbei|im anhang|adjunto|se adjunta|in allegato|si allega)\b"
+    r"|^(?:pour (?:votre |ton )?(?:parfaite |bonne )?(?:information|info|avis|suite|memoire)"
+    r"|fyi|pvi|psi|a toutes fins utiles|transmis (?:pour|a)|voir (?:ci|plus bas|le message)"
+    r"|(?:message|mail|courriel) (?:transfere|transmis|ci))\b"
 )
 _COURTEOUS = re.compile(
     r"(?:bonjour|bonsoir|madame|monsieur|mesdames|messieurs|chere?s?|hello|dear|guten tag"
@@ -178,16 +179,17 @@ def _is_dashes(text: str, line: Line) -> bool:
 
 
 def _unsigned(last: list[Line], end: int) -> int:
-    """Where the lines begin that sign without a formula: a name, a title, how to reach them."""
+    """Where the lines begin that sign without a formula, below a text: a name, a title, how to
+    reach them."""
     found, sure = end, False
     for line in last:
         plain = folded(line.text)
         known = line.short and bool(is_contact(line) or _TITLE.match(plain))
         named = _NAME.match(line.text) and line.text.istitle()
         if not (known or named):
-            break
+            return found if sure else end
         found, sure = line.start, sure or known
-    return found if sure else end
+    return end
 
 
 def cover(text: str, ranges: list[Range], *, courteous: bool) -> Iterator[Range]:
@@ -209,12 +211,6 @@ def cover(text: str, ranges: list[Range], *, courteous: bool) -> Iterator[Range]
         yield from polite
 
 
-def menus(text: str, ranges: list[Range]) -> Iterator[Range]:
-    """The runs of short lines in these ranges that end like no sentence."""
-    for start, end in ranges:
-        yield from _runs(text, start, end)
-
-
 SHORT_LINE = 25
 """Words up to which a line without an end may be a link or a headline."""
 LONG_WORDS = 250
@@ -224,29 +220,62 @@ MENU_LINES = 4
 _ENDS = (".", ";", ",", ":", "…", "»", ")")
 _INTRODUCED = (":",)
 _WORD = re.compile(r"\w")
+_ITEM = re.compile(r"[-–—•*·▪◦]|\d{1,2}[.)]|[a-z]\)")
 _TABLE = "|"
+_OF_A_PAGE = re.compile(
+    r"^(?:accueil|home|menu|rechercher?|recherche avancee|connexion|se connecter|s'abonner|contact"
+    r"|newsletter|partager|imprimer|print|mentions legales|plan du site|lire aussi|a lire"
+    r"|sur le meme|liens|articles? (?:lies|similaires)|tags|mots[- ]cles|navigation|retour"
+    r"|suivez[- ]nous|publicite|les plus lus|vous etes ici|aller au contenu|©|cookies)",
+)
+
+
+class _Run:
+    """A run of short lines that end like no sentence."""
+
+    def __init__(self) -> None:
+        self.count = self.start = self.end = self.items = 0
+        self.introduced = self.of_a_page = False
+
+    def add(self, start: int, line: str, bare: str, *, introduced: bool) -> None:
+        """A line that belongs to it; the first may be introduced by the line before."""
+        if not self.count:
+            self.start, self.introduced = start, introduced
+        self.count, self.end = self.count + 1, start + len(line)
+        self.items += bool(_ITEM.match(bare))
+        self.of_a_page = self.of_a_page or bool(_OF_A_PAGE.match(folded(bare[:40])))
+
+    @property
+    def is_menu(self) -> bool:
+        """Whether it is long enough: items of a list count where words of pages stand by them."""
+        least = self.count if self.of_a_page else self.count - self.items
+        return least >= MENU_LINES and not self.introduced
+
+
+def menus(text: str, ranges: list[Range]) -> Iterator[Range]:
+    """The menus in these ranges: runs of short lines that end like no sentence."""
+    for start, end in ranges:
+        yield from _runs(text, start, end)
 
 
 def _runs(text: str, first: int, end: int) -> Iterator[Range]:
-    """Where runs of short lines begin and end; lines without a word are passed over."""
-    start = stop = count = 0
-    introduced = before = False
+    """Where menus begin and end; lines without a word are passed over."""
+    run = _Run()
+    before = False
     at = first
     for line in text[first:end].split("\n"):
         bare = line.strip()
         if _WORD.search(bare):
             if _short(bare):
-                if not count:
-                    start, introduced = at, before
-                count, stop = count + 1, at + len(line)
+                run.add(at, line, bare, introduced=before)
             else:
-                if count >= MENU_LINES and not introduced:
-                    yield start, stop
-                count = 0
+                if run.is_menu:
+                    yield run.start, run.end
+                run = _Run()
             before = bare.endswith(_INTRODUCED)
         at += len(line) + 1
-    if count >= MENU_LINES and not introduced:
-        yield start, stop
+    if run.is_menu:
+        yield run.start, run.end
 
 
 def _short(line: str) -> bool:

@@ -15,7 +15,7 @@ HEAD_LINES = 40
 MOST_UNKNOWN = 8
 """Lines of no known form in a row after which the letterhead is over."""
 
-_SUBJECT = frozenset({"objet", "sujet", "titre", "subject"})
+_SUBJECT = frozenset({"objet", "sujet", "titre", "subject", "betreff", "asunto", "oggetto"})
 _LABELS = frozenset(
     {
         *("reference", "references", "ref", "refs", "n/ref", "nos ref", "notre reference"),
@@ -166,6 +166,12 @@ def is_letterhead(line: str) -> bool:
     mark, a date."""
     plain = folded(line)
     return len(plain) <= MOST_OF_A_LINE and bool(_french(plain) or _by_form(line, plain))
+
+
+def names_subject(line: str) -> bool:
+    """Whether a line bears the label of a subject."""
+    label = _LABELLED.match(line)
+    return bool(label and folded(label[1]).strip(" .") in _SUBJECT)
 
 
 def is_contact(line: Line) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from services.runtime.parts.lines import Line, folded, line_start, lines, lines_back
+from services.runtime.parts.lines import LONG_LINE, Line, folded, line_start, lines, lines_back
 
 Range = tuple[int, int]
 
@@ -77,6 +77,19 @@ def quoted(text: str) -> list[Range]:
     """What is quoted, in order and apart from each other. Time in proportion to the text."""
     introduced, whole = _to_the_end(text)
     return united([*introduced, *whole, *_signed(text, introduced)])
+
+
+def introduction(text: str, start: int, end: int) -> int:
+    """Where the message begins that is quoted here, after the lines that introduce it; `start`
+    where none do."""
+    if rule := _RULE.match(text, start, end):
+        return _with_headers(text, start, rule.end())[1]
+    if _FROM.match(text, start, end):
+        first = next(lines(text, start, end))
+        return first.end if _IN_ONE_LINE.match(first.text) else _block(text, start)[1]
+    wrote = _WROTE.search(text, start, min(end, start + LONG_LINE))
+    begun = _introduction(text, wrote.start(), wrote.end()) if wrote else None
+    return begun[1] if begun and begun[0] == start else start
 
 
 def united(ranges: Iterable[Range]) -> list[Range]:
@@ -152,7 +165,7 @@ def _introduction(text: str, place: int, end: int) -> tuple[int, int, bool] | No
     if not _OPENING.match(text, start, end) and start:
         start = line_start(text, start - 1)
     said = text[start:end]
-    if len(said) > 500 or not (_OPENING.match(said) and _DATED.search(said)):
+    if len(said) > LONG_LINE or not (_OPENING.match(said) and _DATED.search(said)):
         return None
     return start, end, bool(_TIMED.search(said))
 
