@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from services.runtime.parts.letterhead import is_contact
+from services.runtime.parts.letterhead import signs
 from services.runtime.parts.lines import Line, folded, line_start, lines, lines_back
 
 Range = tuple[int, int]
 
 _CONTENTS = re.compile(
     r"^[^\S\n]{0,9}[#*_ ]{0,9}(?:<b>)?(?:sommaire|table des mati[èe]res|plan de la note"
+    r"|au sommaire(?: de ce num[ée]ro)?|dans ce num[ée]ro"
     r"|contents|table of contents|inhalt(?:sverzeichnis)?|[íi]ndice|sumario|sommario)"
     r"(?:</b>)?[*_ \u00a0]{0,9}:?[^\S\n]{0,9}$",
     re.I | re.M,
@@ -25,8 +26,9 @@ MOST_OF_AN_ENTRY = 30
 
 _ANNEX = re.compile(
     r"^[^\S\n]{0,9}[#*_ ]{0,9}(?:annexes?|appendices?|annex|pi[èe]ces? jointes?|anlagen?|anexos?"
-    r"|allegat[oi])(?:[ \u00a0]?n?[°º]?[ \u00a0]?(?:\d{1,2}|[ivx]{1,4}|[a-h]))?"
-    r"(?:[ \u00a0]?[:.–—-](?P<title>[^\n]{0,160}))?[*_ \u00a0]{0,9}[^\S\n]{0,9}$",
+    r"|allegat[oi])(?:[ \u00a0]?n?[°º]?[ \u00a0]?(?P<number>\d{1,2}|[ivx]{1,4}|[a-h])\b)?"
+    r"(?:[ \u00a0]?[:.–—-](?P<title>[^\n]{0,160})|[ \u00a0](?P<name>[^\W\d][^\n]{0,120}))?"
+    r"[*_ \u00a0]{0,9}[^\S\n]{0,9}$",
     re.I | re.M,
 )
 _FILE = re.compile(r"\.[a-z]{3,4}\b|^\W*\d*\W*$", re.I)
@@ -45,7 +47,9 @@ _CLOSING = re.compile(
     r"|(?:un )?(?:cordial )?saludos?\W*$|(?:muy )?atentamente\W*$|(?:cordiali|distinti) saluti\W*$"
 )
 _DISCLAIMER = re.compile(
-    r"(?:ce (?:message|courriel|courrier electronique|mail)|les informations contenues"
+    r"(?:(?:le contenu de )?ce (?:message|courriel|courrier electronique|mail)"
+    r"|les informations contenues|(?:avis|clause|notice|mention) de (?:non-)?(?:confid|respons)\w+"
+    r"|confidentiality notice"
     r"|l'integrite de ce|si vous (?:n'etes pas|avez recu)|this (?:e-?mail|message|communication)"
     r"|the information (?:contained )?in|if you (?:are not|have received)"
     r"|diese (?:e-?mail|nachricht)"
@@ -64,6 +68,7 @@ _TITLE = re.compile(
 )
 _NAMED = r"[^\W\d_](?:\.|[\w'’-]+)"
 _NAME = re.compile(rf"{_NAMED}(?: {_NAMED}){{0,4}},?$")
+_PARTICLES = frozenset({"de", "du", "des", "la", "le", "von", "van", "der", "den", "di", "da"})
 SIGNED_LINES = 25
 """Lines in which a signature stands: a name, a title, an office, an address, a disclaimer."""
 UNSIGNED_LINES = 10
@@ -107,7 +112,7 @@ def contents(text: str, start: int, end: int) -> Iterator[Range]:
 def _entries(text: str, heading: re.Match[str], end: int) -> int:
     """Where the entries under a heading end: before a sentence, or the first of them again."""
     seen: set[str] = set()
-    last, numbered, passed = heading.end(), False, 0
+    last, numbered, passed, tight = heading.end(), False, 0, True
     for line in islice(lines(text, heading.end(), end), MOST_ENTRIES):
         whole = text[line.start : line.end]
         paged = len(whole) < 600 and bool(_PAGED.search(whole))
@@ -116,8 +121,11 @@ def _entries(text: str, heading: re.Match[str], end: int) -> int:
         long = line.text.count(" ") > MOST_OF_AN_ENTRY
         # An entry over two lines has its page on the second.
         passed = 0 if paged else passed + numbered
-        if passed > 1 or (not paged and (sentence or long or title in seen)):
+        apart = text.count("\n", last, line.start) > 1
+        done = sentence or long or title in seen or (apart and tight and len(seen) > 1)
+        if passed > 1 or (not paged and done):
             break
+        tight = tight and not (apart and seen)
         seen.add(title)
         numbered = numbered or paged
         last = line.end if paged or not numbered else last
@@ -146,7 +154,9 @@ def _paged(text: str, start: int, end: int) -> Iterator[Range]:
 def annex(text: str, start: int, end: int) -> int:
     """Where the first annex begins that has a text and stands under one; else `end`."""
     for heading in _ANNEX.finditer(text, start, end):
-        title = heading["title"] or ""
+        title = heading["title"] or heading["name"] or ""
+        if heading["name"] and not (heading["number"] and title[0].isupper()):
+            continue
         if _LABELLED_ANNEX.match(heading[0]) or (title and _FILE.search(title)):
             continue
         if title.rstrip().endswith((".", ";", ",")) or not text[start : heading.start()].strip():
@@ -184,12 +194,19 @@ def _unsigned(last: list[Line], end: int) -> int:
     found, sure = end, False
     for line in last:
         plain = folded(line.text)
-        known = line.short and bool(is_contact(line) or _TITLE.match(plain))
-        named = _NAME.match(line.text) and line.text.istitle()
-        if not (known or named):
-            return found if sure else end
+        known = signs(line) or (line.short and bool(_TITLE.match(plain)))
+        if not (known or _names(line.text)):
+            return found if sure and not line.text.endswith(":") else end
         found, sure = line.start, sure or known
     return end
+
+
+def _names(line: str) -> bool:
+    """Whether a line may be somebody's name: capitals, but for what goes with family names."""
+    words = line.split()
+    return bool(_NAME.match(line)) and all(
+        word[0].isupper() or word in _PARTICLES for word in words
+    )
 
 
 def cover(text: str, ranges: list[Range], *, courteous: bool) -> Iterator[Range]:

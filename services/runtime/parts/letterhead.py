@@ -33,14 +33,18 @@ _LABELS = frozenset(
     }
 )
 CONTENTS = frozenset({"sommaire", "table des matieres", "plan de la note", "contents"})
+_SIGNING = frozenset({"signe", "contact", "contacts", "redaction", "relecture", "valide par"})
+"""Labels at a text's end, beside those of the letterhead."""
 _LABELLED = re.compile(r"([^:|]{1,40}?) ?: ?\|? ?(.*)")
 MOST_OF_A_LINE = 120
 """Characters of a line of a letterhead that bears no label."""
 MOST_OF_A_LABEL = 25
 """Words after a label of the letterhead; a sentence of more is text."""
 
+_FIELD = r"(?:sante|travail|emploi|social|sociale|protection sociale|affaires sociales)"
 _SOCIAL = (
-    r"(?:affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
+    rf"(?:{_FIELD}(?:(?: et |, |[ /-]){_FIELD}){{1,3}}$|(?:sante|travail|emploi)$"
+    r"|affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
     r"|sociale?(?: (?:et|de l'ambassade|du consulat|pres|aupres)\b.*)?)(?: ?[/–-] .*)?$"
 )
 _FRENCH = re.compile(
@@ -52,8 +56,9 @@ _FRENCH = re.compile(
     r"|liberte\W{1,3}egalite\W{1,3}fraternite$|(?:liberte|egalite|fraternite)$"
     r"|(?:le |la )?(?:service|pole|bureau|departement|section|mission)"
     rf"(?: (?:pour les|des))? {_SOCIAL}"
+    r"|(?:les )?ministeres (?:sociaux|charges des affaires sociales)$"
     r"|(?:le |la |l')?(?:service (?:du |de la )?)?(?:conseill(?:er|ere)|attachee?|assistante?)s?"
-    rf"(?: adjointe?)?(?: (?:pour les|aux|des))? {_SOCIAL}"
+    rf"(?: adjointe?)?(?: (?:pour les?|aux|des|regional|regionale))? {_SOCIAL}"
     r"|(?:la )?chancellerie(?: diplomatique)?$"
     r"|service (?:economique|de presse|de cooperation|culturel|scientifique|de l'ambassade)\b.*$"
 )
@@ -88,13 +93,17 @@ _MARK = re.compile(
 )
 _MONTH = (
     r"(?:janv(?:ier)?|fevr?(?:ier)?|mars|avr(?:il)?|mai|juin|juil(?:let)?|aout|sept(?:embre)?"
-    r"|oct(?:obre)?|nov(?:embre)?|dec(?:embre)?)"
+    r"|oct(?:obre)?|nov(?:embre)?|dec(?:embre)?|january|february|march|april|may|june|july|august"
+    r"|september|october|november|december|januar|februar|marz|juni|juli|oktober|dezember"
+    r"|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre"
+    r"|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre)"
 )
 _WEEKDAY = r"(?:(?:(?:lun|mar|mercre|jeu|vendre|same)di|dimanche),? )?"
 _DATE = re.compile(
-    r"(?:(?:fait )?(?:a )?(?:[a-z][a-z'-]{1,20}(?: [a-z][a-z'-]{0,20}){0,3}, ?(?:le )?"
+    r"(?:(?:fait )?(?:a )?(?:[a-z][a-z'-]{1,20}(?: [a-z][a-z'-]{0,20}){0,3}, ?(?:(?:le|den) )?"
     rf"|[a-z][a-z'-]{{1,20}} le )|(?:le|du|en date du) )?{_WEEKDAY}(?:le )?"
-    rf"(?:(?:\d{{1,2}} ?(?:er|°)?|premier|[a-z]{{2,6}}(?:[ -]et[ -]un|-[a-z]{{2,5}})?) {_MONTH}\.?"
+    r"(?:(?:\d{1,2} ?(?:er|°|\.)?|premier|[a-z]{2,6}(?:[ -]et[ -]un|-[a-z]{2,5})?)(?: de)? "
+    rf"{_MONTH}\.?(?: de)?"
     r" (?:\d{4}|deux mille(?: [a-z-]+){0,3})"
     r"|\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})"
     r"(?:,? ?(?:a|t) ?\d{1,2} ?[:h] ?\d{0,2}\S{0,6})?\.?$"
@@ -120,6 +129,9 @@ _CONTINUES = re.compile(
 )
 
 
+_BULLETS = ("-", "–", "•")
+
+
 @dataclass
 class Letterhead:
     """What stands at the top: the lines of the letterhead, those that name the subject, and where
@@ -142,7 +154,8 @@ def letterhead(text: str, end: int) -> Letterhead:
         if before is not None and found.subjects[-1:] == [before]:
             kind = "subject" if not kind and _names(before, plain_before, line) else kind
         if before is not None and kind is None and found.heads[-1:] == [before]:
-            kind = "head" if _goes_on(line, plain, plain_before) else None
+            goes_on = _goes_on(line, plain, plain_before) or _is_item(line, before)
+            kind = "head" if goes_on else None
         unknown += kind is None
         if kind is None and (unknown > MOST_UNKNOWN or _ends(line, plain)):
             ended = True
@@ -174,10 +187,13 @@ def names_subject(line: str) -> bool:
     return bool(label and folded(label[1]).strip(" .") in _SUBJECT)
 
 
-def is_contact(line: Line) -> bool:
-    """Whether a line tells how to reach somebody, or is a French office or title."""
+def signs(line: Line) -> bool:
+    """Whether a line may stand in a signature: it tells who signs, where, or how to reach them."""
     plain = folded(line.text)
-    return line.short and bool(_CONTACT.match(plain) or _french(plain))
+    label = _LABELLED.match(line.text)
+    if label and folded(label[1]).strip(" .") in _SIGNING:
+        return label[2].count(" ") < MOST_OF_A_LABEL
+    return _kind(line, plain) in {"head", "office"}
 
 
 def _kind(line: Line, plain: str) -> str | None:
@@ -247,6 +263,12 @@ def _goes_on(line: Line, plain: str, before: str) -> bool:
         and (line.text[:1].islower() or line.text.isupper())
         and not _says(line.text)
     )
+
+
+def _is_item(line: Line, before: Line) -> bool:
+    """Whether a line is of a list under a label (`Destinataires :`), as the one before."""
+    listed = before.text.rstrip().endswith(":") or before.text.startswith(_BULLETS)
+    return listed and line.text.startswith(_BULLETS) and line.end - line.start <= MOST_OF_A_LINE
 
 
 def _ends(line: Line, plain: str) -> bool:

@@ -17,7 +17,9 @@ _NAMES = (
     r"|message r[ée]exp[ée]di[ée]|courriel (?:d['’]origine|original|transf[ée]r[ée])"
     r"|original (?:message|appointment)|forwarded message|forwarded by [^\n]{1,80}"
     r"|urspr(?:ü|u|ue)ngliche (?:nachricht|mail)|original-?nachricht|weitergeleitete nachricht"
-    r"|mensaje (?:original|reenviado)|messaggio (?:originale|inoltrato)|mensagem original"
+    r"|mensaje (?:original|reenviado)|messaggio (?:originale|inoltrato)"
+    r"|mensagem (?:original|encaminhada)|oorspronkelijk bericht|doorgestuurd bericht"
+    r"|ursprungligt meddelande|vidarebefordrat meddelande|oprindelig meddelelse"
 )
 _RULE = re.compile(
     rf"^[^\S\n]{{0,9}}(?:[-_=*~—–][-_=*~—– ]{{1,80}}(?:{_NAMES})[ :]{{0,3}}[-_=*~—– ]{{0,80}}"
@@ -34,32 +36,43 @@ _END = re.compile(
     re.I | re.M,
 )
 _WROTE = re.compile(
-    r"(?:\ba [ée]crit|\bwrote|\bschrieb|\bescribi[óo]|\bha scritto)\b[^\n]{0,120}:[^\S\n]{0,9}$",
+    r"\b(?:a [ée]crit|wrote|schrieb|escribi[óo]|ha scritto|escreveu|schreef|skrev)\b"
+    r"[^\n]{0,120}:[^\S\n]{0,9}$",
     re.I | re.M,
 )
-_OPENING = re.compile(r"[>\s]*(?:le|on|am|el|il|em)\b", re.I)
+_OPENING = re.compile(r"[>\s]*(?:le|on|am|el|il|em|op|den)\b", re.I)
 _DATED = re.compile(r"\b(?:19|20)\d{2}\b|\b\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}\b")
 _TIMED = re.compile(r"\b\d{1,2}\s?[:h]\s?\d{2}\b|\S@\S")
+_ADDRESS = re.compile(r"\S@\S+\.\w")
 _FROM = re.compile(
-    r"^[^\S\n]{0,9}[*_]{0,3}(?:de|from|von|da|exp[ée]diteur|absender|remitente|mittente)"
+    r"^[^\S\n]{0,9}[*_]{0,3}(?:de|from|von|da|van|fr[åa]n|fra|exp[ée]diteur|absender|remitente|mittente)"
     r"[*_]{0,3}[ \u00a0\u202f]?:",
     re.I | re.M,
 )
 _IN_ONE_LINE = re.compile(
-    r"[^:]{1,12}: .{1,300}?\b(?:envoy[ée]|sent|gesendet|enviado|inviato)(?: le| el| am)? ?:"
-    r".{1,400}?\b(?:objet|subject|betreff|asunto|oggetto) ?:",
+    r"[^:]{1,12}: .{1,200}?\b(?:envoy[ée]|sent|gesendet|envia[dr][oa]|inviato)(?: le| el| am)? ?:"
+    r".{1,250}?\b(?:objet|subject|betreff|asunto|oggetto) ?:",
     re.I,
 )
 _KINDS = {
-    "from": ("de", "from", "von", "da", "expediteur", "absender", "remitente", "mittente"),
-    "sent": ("envoye", "envoye le", "sent", "gesendet", "enviado", "enviado el", "inviato"),
+    "from": (
+        *("de", "from", "von", "da", "van", "fran", "fra", "expediteur", "absender"),
+        *("remitente", "mittente"),
+    ),
+    "sent": (
+        *("envoye", "envoye le", "sent", "gesendet", "enviado", "enviado el", "enviada"),
+        *("enviada em", "inviato", "verzonden", "skickat", "sendt"),
+    ),
     "date": ("date", "datum", "fecha", "data"),
-    "to": ("a", "to", "an", "para", "destinataire", "destinataires"),
-    "subject": ("objet", "sujet", "subject", "betreff", "asunto", "oggetto"),
+    "to": ("a", "to", "an", "para", "aan", "till", "til", "pour", "destinataire", "destinataires"),
+    "subject": (
+        *("objet", "sujet", "subject", "betreff", "asunto", "assunto", "oggetto", "onderwerp"),
+        *("amne", "emne"),
+    ),
     "other": (
         *("cc", "cci", "bcc", "copie", "copie a", "kopie", "copia", "importance", "priorite"),
-        *("pieces jointes", "attachments", "anlagen", "datos adjuntos", "allegati", "reply-to"),
-        *("repondre a", "organisation", "reference"),
+        *("pieces jointes", "attachments", "anlagen", "datos adjuntos", "allegati", "bijlagen"),
+        *("reply-to", "repondre a", "organisation", "reference"),
     ),
 }
 _KIND_OF = {label: kind for kind, labels in _KINDS.items() for label in labels}
@@ -84,7 +97,7 @@ def introduction(text: str, start: int, end: int) -> int:
     where none do."""
     if rule := _RULE.match(text, start, end):
         return _with_headers(text, start, rule.end())[1]
-    if _FROM.match(text, start, end):
+    if any(map(_kind, islice(lines(text, start, end), 1))):
         first = next(lines(text, start, end))
         return first.end if _IN_ONE_LINE.match(first.text) else _block(text, start)[1]
     wrote = _WROTE.search(text, start, min(end, start + LONG_LINE))
@@ -146,8 +159,9 @@ def _beginnings(text: str) -> list[tuple[int, int, bool]]:
     sentence: int | None = None
     for sender in _FROM.finditer(text):
         sentence = _first_sentence(text) if sentence is None else sentence
-        if end := _headers(text, sender.start(), sentence):
-            found.append((sender.start(), end, True))
+        start = _first_header(text, sender.start())
+        if end := _headers(text, start, sentence):
+            found.append((start, end, True))
     return sorted(found)
 
 
@@ -160,14 +174,26 @@ def _with_headers(text: str, start: int, end: int) -> Range:
 
 
 def _introduction(text: str, place: int, end: int) -> tuple[int, int, bool] | None:
-    """The line that says who wrote when, or that line and the one before, where it was cut."""
+    """The line that says who wrote when, or that line and the one before, where it was cut; and
+    whether a date and a time, or an address, show that a mail program wrote it."""
     start = line_start(text, place)
     if not _OPENING.match(text, start, end) and start:
-        start = line_start(text, start - 1)
+        above = line_start(text, start - 1)
+        start = above if _OPENING.match(text, above, end) else start
     said = text[start:end]
-    if len(said) > LONG_LINE or not (_OPENING.match(said) and _DATED.search(said)):
+    if len(said) > LONG_LINE:
         return None
-    return start, end, bool(_TIMED.search(said))
+    dated = _OPENING.match(said) and _DATED.search(said) and _TIMED.search(said)
+    return start, end, bool(dated or _ADDRESS.search(said))
+
+
+def _first_header(text: str, start: int) -> int:
+    """Where the headers begin of which this is the sender: others may stand above it."""
+    for line in islice(lines_back(text, 0, max(0, start - 1)), len(_KINDS)):
+        if _kind(line) not in {"sent", "date", "to", "subject"} or start - line.end > 1:
+            break
+        start = line.start
+    return start
 
 
 def _headers(text: str, start: int, sentence: int) -> int | None:
