@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from services.runtime.parts.letterhead import signs
+from services.runtime.parts.letterhead import says, signs
 from services.runtime.parts.lines import Line, folded, line_start, lines, lines_back
 
 Range = tuple[int, int]
@@ -65,6 +65,7 @@ _TITLE = re.compile(
     r"|ambassad(?:eur|rice)|ministre conseill(?:er|ere)|secretaire general|sous-direct(?:eur|rice)"
     r"|delegue|responsable|redact(?:eur|rice)|premi(?:er|ere) (?:secretaire|conseill)"
     r"|consul|inspect(?:eur|rice))(?:e|le)?\b"
+    r"|pour (?:l'|le |la ).{1,60}par delegation$"
 )
 _NAMED = r"[^\W\d_](?:\.|[\w'’-]+)"
 _NAME = re.compile(rf"{_NAMED}(?: {_NAMED}){{0,4}},?$")
@@ -111,7 +112,7 @@ def contents(text: str, start: int, end: int) -> Iterator[Range]:
 
 def _entries(text: str, heading: re.Match[str], end: int) -> int:
     """Where the entries under a heading end: before a sentence, or the first of them again."""
-    seen: set[str] = set()
+    seen = {_title(heading[0])}
     last, numbered, passed, tight = heading.end(), False, 0, True
     for line in islice(lines(text, heading.end(), end), MOST_ENTRIES):
         whole = text[line.start : line.end]
@@ -122,14 +123,14 @@ def _entries(text: str, heading: re.Match[str], end: int) -> int:
         # An entry over two lines has its page on the second.
         passed = 0 if paged else passed + numbered
         apart = text.count("\n", last, line.start) > 1
-        done = sentence or long or title in seen or (apart and tight and len(seen) > 1)
+        done = sentence or long or title in seen or (apart and tight and len(seen) > 2)
         if passed > 1 or (not paged and done):
             break
-        tight = tight and not (apart and seen)
+        tight = tight and not (apart and len(seen) > 1)
         seen.add(title)
         numbered = numbered or paged
         last = line.end if paged or not numbered else last
-    return last if len(seen) > 1 else heading.end()
+    return last if len(seen) > 2 else heading.end()
 
 
 def _title(line: str) -> str:
@@ -193,12 +194,21 @@ def _unsigned(last: list[Line], end: int) -> int:
     reach them."""
     found, sure = end, False
     for line in last:
-        plain = folded(line.text)
-        known = signs(line) or (line.short and bool(_TITLE.match(plain)))
-        if not (known or _names(line.text)):
+        cells = [cell.strip(" ,") for cell in line.text.split(" | ")]
+        known = [_tells_who(line, cell) for cell in cells]
+        if not (any(known) or len(cells) == 1) or not all(
+            each or _names(cell) for each, cell in zip(known, cells, strict=True)
+        ):
             return found if sure and not line.text.endswith(":") else end
-        found, sure = line.start, sure or known
+        found, sure = line.start, sure or any(known)
     return end
+
+
+def _tells_who(line: Line, cell: str) -> bool:
+    """Whether a line, or a cell of it, tells who signs, or how to reach them."""
+    part = Line(line.start, line.start + len(cell), cell)
+    titled = part.short and _TITLE.match(folded(cell)) and not says(cell)
+    return signs(part) or bool(titled)
 
 
 def _names(line: str) -> bool:

@@ -6,8 +6,10 @@ that are of no such form (a title, a name) are the document's own text.
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 
+from schemas.vocabulary import posts
 from services.runtime.parts.lines import Line, folded, lines
 
 HEAD_LINES = 40
@@ -41,24 +43,33 @@ MOST_OF_A_LINE = 120
 MOST_OF_A_LABEL = 25
 """Words after a label of the letterhead; a sentence of more is text."""
 
-_FIELD = r"(?:sante|travail|emploi|social|sociale|protection sociale|affaires sociales)"
+_ARTICLE = r"(?:(?:du|des|de la|de l'|la|le|les) ?)?"
+_FIELD = (
+    rf"{_ARTICLE}(?:sante|travail|emploi|sociale?|protection sociale|solidarites?|retraites?"
+    r"|affaires sociales)"
+)
 _SOCIAL = (
-    rf"(?:{_FIELD}(?:(?: et |, |[ /-]){_FIELD}){{1,3}}$|(?:sante|travail|emploi)$"
+    rf"(?:{_FIELD}(?:(?: et |, ?| ?[/-] ?){_FIELD}){{1,3}}$|{_FIELD}$"
     r"|affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
-    r"|sociale?(?: (?:et|de l'ambassade|du consulat|pres|aupres)\b.*)?)(?: ?[/–-] .*)?$"
+    r"|sociale?(?: (?:et|de l'ambassade|du consulat|pres|aupres|regionale?)\b.*)?)"
+    r"(?: ?[/–-] .*)?$"
 )
 _FRENCH = re.compile(
     r"(?:l')?ambassade(?: de (?:france|la republique francaise)\b.*)?$"
-    r"|(?:le )?consulat(?: general)?(?: de france\b.*)?$"
+    r"|l'ambassad(?:eur|rice)(?: de france\b.*)?$"
+    r"|(?:le |la )?consul(?:at|e)?(?: generale?)?(?: de france\b.*)?$"
+    r"|(?:french embassy|embassy of france|embajada de francia|ambasciata di francia"
+    r"|(?:die )?franzosische botschaft|botschaft der franzosischen republik"
+    r"|franska ambassaden|embaixada da franca)\b.*$"
     r"|(?:la )?(?:representation|mission|delegation) permanente(?: francaise| de la france)?"
     r"(?: (?:de la france|aupres|a|pour)\b.*)?$"
     r"|rp(?:ue|fue)?(?: bruxelles| geneve| new york)?$|republique francaise$"
     r"|liberte\W{1,3}egalite\W{1,3}fraternite$|(?:liberte|egalite|fraternite)$"
     r"|(?:le |la )?(?:service|pole|bureau|departement|section|mission)"
-    rf"(?: (?:pour les|des))? {_SOCIAL}"
+    rf"(?: internationale?)?(?: (?:pour les|des))? {_SOCIAL}"
     r"|(?:les )?ministeres (?:sociaux|charges des affaires sociales)$"
     r"|(?:le |la |l')?(?:service (?:du |de la )?)?(?:conseill(?:er|ere)|attachee?|assistante?)s?"
-    rf"(?: adjointe?)?(?: (?:pour les?|aux|des|regional|regionale))? {_SOCIAL}"
+    rf"(?: adjointe?)?(?: (?:pour|aux|regionale?))? {_SOCIAL}"
     r"|(?:la )?chancellerie(?: diplomatique)?$"
     r"|service (?:economique|de presse|de cooperation|culturel|scientifique|de l'ambassade)\b.*$"
 )
@@ -111,7 +122,8 @@ _DATE = re.compile(
 )
 _NUMBER = re.compile(
     r"(?:(?:note|telegramme|td|nd|bulletin|rapport)(?: \w+)? )?(?:n ?°|no\.?|numero) ?[:.]? ?"
-    r"\S{0,14}\d\S{0,30}$"
+    r"\S{0,14}\d\S{0,30}$|(?:note|telegramme|td|nd)(?: diplomatique)?(?: [a-z]{2,12})?"
+    r"[ /_.-]\d[\d/_.-]*$"
 )
 _CODE = re.compile(r"(?=.*\d)[A-Z]{2,12}(?:[/_.\u2010-\u2013-][A-Za-z0-9]{1,10}){1,5}$")
 _ADDRESSEE = re.compile(
@@ -123,6 +135,8 @@ _CONTACT = re.compile(
     r"|\S+@\S+\.[a-z]{2,}$|(?:https?://|www\.)\S+$|\+?\d[\d ().-]{7,20}$"
     r"|\d{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|av|bd|boulevard|place|quai|via|piazza|calle"
     r"|chemin|allee|square|impasse)\b|\d{4,6} [a-z' -]{2,30}$|(?:cs|bp) \d"
+    r"|[a-z][a-z' .-]{2,30} \d{1,4}[a-z]?, ?\d{4,6} [a-z][a-z' -]{1,25}$"
+    r"|\d{1,4},? [a-z][a-z' -]{2,30}, [a-z][a-z' -]{2,20} [a-z]{1,2}\d{1,2}[a-z]? ?\d[a-z]{2}$"
 )
 _CONTINUES = re.compile(
     r"(?:de|du|des|d'|en|au|aux|a|aupres|pour|et|chargee?s?)\b(?! ?:)|(?:la|le|l')\b(?! ?:)"
@@ -207,7 +221,7 @@ def _kind(line: Line, plain: str) -> str | None:
         return None
     if _by_form(line.text, plain) or _is_office(line, plain) or _ADDRESSEE.match(plain):
         return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
-    if line.short and _OFFICE.match(plain) and ":" not in plain and not _says(line.text):
+    if line.short and _OFFICE.match(plain) and ":" not in plain and not says(line.text):
         return "office"
     cells = [cell.strip() for cell in line.text.split("|") if cell.strip()]
     if "|" in line.text and cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
@@ -220,7 +234,7 @@ def _cell(line: Line, text: str) -> Line:
 
 
 def _is_office(line: Line, plain: str) -> bool:
-    return line.short and _french(plain) and not _says(line.text)
+    return line.short and _french(plain) and not says(line.text)
 
 
 def _french(plain: str) -> bool:
@@ -238,7 +252,7 @@ def _by_form(line: str, plain: str) -> bool:
     )
 
 
-def _says(text: str) -> bool:
+def says(text: str) -> bool:
     """Whether a line has a word that makes it a sentence or a title, not an office."""
     # In capitals, A may be the preposition.
     small = text.lower().replace("é", "e").replace("è", "e")
@@ -256,13 +270,20 @@ def _names(before: Line, plain: str, line: Line) -> bool:
 
 def _goes_on(line: Line, plain: str, before: str) -> bool:
     """Whether a line goes on with the office named in the one before (`AMBASSADE`, `DE FRANCE`)."""
+    if plain in _cities() and _FRENCH.match(before):
+        return True
     return bool(
         line.short
         and (_FRENCH.match(before) or _OFFICE.match(before) or _CONTINUES.match(before))
         and _CONTINUES.match(plain)
         and (line.text[:1].islower() or line.text.isupper())
-        and not _says(line.text)
+        and not says(line.text)
     )
+
+
+@cache
+def _cities() -> frozenset[str]:
+    return frozenset(folded(post.city) for post in posts().values())
 
 
 def _is_item(line: Line, before: Line) -> bool:

@@ -6,6 +6,7 @@ was written below it cannot be told from it.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 
 from services.runtime.parts.lines import LONG_LINE, Line, folded, line_start, lines, lines_back
@@ -22,7 +23,8 @@ _NAMES = (
     r"|ursprungligt meddelande|vidarebefordrat meddelande|oprindelig meddelelse"
 )
 _RULE = re.compile(
-    rf"^[^\S\n]{{0,9}}(?:[-_=*~—–][-_=*~—– ]{{1,80}}(?:{_NAMES})[ :]{{0,3}}[-_=*~—– ]{{0,80}}"
+    rf"^[^\S\n]{{0,9}}(?:[-_=*~—–][-_=*~—– ]{{1,80}}(?:{_NAMES})"
+    r"(?:[ :]{0,3}[-_=*~—– ]{0,80}|[^\n]{1,80}[-_=*~—–]{2,80})"
     r"|(?:d[ée]but du message (?:r[ée]exp[ée]di[ée]|transf[ée]r[ée]|d['’]origine)"
     r"|begin forwarded message|(?:anfang|beginn) der weitergeleiteten (?:nachricht|e-?mail)"
     r"|inicio del mensaje reenviado|inizio (?:del )?messaggio inoltrato)[ \u00a0\u202f]{0,2}:?)"
@@ -45,8 +47,8 @@ _DATED = re.compile(r"\b(?:19|20)\d{2}\b|\b\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}\b")
 _TIMED = re.compile(r"\b\d{1,2}\s?[:h]\s?\d{2}\b|\S@\S")
 _ADDRESS = re.compile(r"\S@\S+\.\w")
 _FROM = re.compile(
-    r"^[^\S\n]{0,9}[*_]{0,3}(?:de|from|von|da|van|fr[åa]n|fra|exp[ée]diteur|absender|remitente|mittente)"
-    r"[*_]{0,3}[ \u00a0\u202f]?:",
+    r"^[^\S\n]{0,9}\|?[*_ ]{0,3}(?:de|from|von|da|van|fr[åa]n|fra|exp[ée]diteur|absender"
+    r"|remitente|mittente)[*_]{0,3}[ \u00a0\u202f]?:",
     re.I | re.M,
 )
 _IN_ONE_LINE = re.compile(
@@ -54,6 +56,8 @@ _IN_ONE_LINE = re.compile(
     r".{1,250}?\b(?:objet|subject|betreff|asunto|oggetto) ?:",
     re.I,
 )
+_SAID = ("«", "“", '"', "„")
+"""What a text quotes of somebody's words begins so, and what a mail program quotes does not."""
 _KINDS = {
     "from": (
         *("de", "from", "von", "da", "van", "fran", "fra", "expediteur", "absender"),
@@ -76,7 +80,7 @@ _KINDS = {
     ),
 }
 _KIND_OF = {label: kind for kind, labels in _KINDS.items() for label in labels}
-_LABEL = re.compile(r"([^:]{1,25}?) ?: ?")
+_LABEL = re.compile(r"\|? ?([^:|]{1,25}?) ?: ?")
 BLOCK_LINES = 12
 """Lines in which the headers of a quoted message stand; names of addressees may go over several."""
 _SIGNS = re.compile(r"^[^\S\n]{0,3}>[^\n]*(?:\n(?:[^\S\n]{0,9}\n){0,3}[^\S\n]{0,3}>[^\n]*)*", re.M)
@@ -142,7 +146,7 @@ def _to_the_end(text: str) -> tuple[list[Range], list[Range]]:
         if following is not None and text[following.start : following.end].lstrip().startswith(">"):
             introduced.append((start, end))
             at = end
-        elif certain:
+        elif certain and not (following and following.text.startswith(_SAID)):
             closing = _END.search(text, end)
             at = closing.end() if closing else len(text)
             whole.append((start, at))
@@ -157,11 +161,17 @@ def _beginnings(text: str) -> list[tuple[int, int, bool]]:
         if begun := _introduction(text, wrote.start(), wrote.end()):
             found.append(begun)
     sentence: int | None = None
+    closed = -1
     for sender in _FROM.finditer(text):
         sentence = _first_sentence(text) if sentence is None else sentence
         start = _first_header(text, sender.start())
         if end := _headers(text, start, sentence):
             found.append((start, end, True))
+            if closed < end:
+                closing = _END.search(text, end)
+                if closing is None:
+                    break  # the rest is of this message
+                closed = closing.start()
     return sorted(found)
 
 
@@ -203,9 +213,11 @@ def _headers(text: str, start: int, sentence: int) -> int | None:
     if _IN_ONE_LINE.match(first.text):
         return first.end
     kinds, end = _block(text, start)
-    if len(kinds - {"from", "other"}) < 2:
-        return None
-    return end if "sent" in kinds or sentence < start else None
+    if "sent" in kinds:
+        return end if len(kinds) > 2 else None
+    # Dates, places and people may stand under each other in a text too.
+    mailed = len(kinds) > 2 and ("subject" in kinds or "@" in text[start:end])
+    return end if mailed and sentence < start else None
 
 
 def _block(text: str, start: int) -> tuple[set[str], int]:
@@ -229,7 +241,12 @@ def _block(text: str, start: int) -> tuple[set[str], int]:
 
 def _kind(line: Line) -> str | None:
     label = _LABEL.match(line.text)
-    return _KIND_OF.get(folded(label[1])) if label else None
+    return _kind_of(label[1]) if label else None
+
+
+@lru_cache(maxsize=1_000)
+def _kind_of(label: str) -> str | None:
+    return _KIND_OF.get(folded(label))
 
 
 def _first_sentence(text: str) -> int:
