@@ -8,6 +8,7 @@ from typing import NamedTuple
 LONG_LINE = 500
 """Characters beyond which a line is a paragraph: no more of it is looked at."""
 _EMPHASIS = re.compile(r"[*#]+|(?<!\w)_+|_+(?!\w)|</?[bi]>")
+_WRITTEN = re.compile(r"\S[^\n]*")
 _ENDS = (".", ";", "!", "?", "…", ",")
 SHORT = 14
 """Words up to which a line may be a heading, a name, a title."""
@@ -32,12 +33,11 @@ class Line(NamedTuple):
 
 def lines(text: str, start: int, end: int) -> Iterator[Line]:
     """The lines with text between two places, in order; blank ones are passed over."""
-    while start < end:
-        stop = text.find("\n", start, end)
-        stop = end if stop < 0 else stop
-        if plain := bare(text[start : min(stop, start + LONG_LINE)]):
-            yield Line(start, stop, plain)
-        start = stop + 1
+    for found in _WRITTEN.finditer(text, start, end):
+        if plain := bare(found[0][:LONG_LINE]):
+            begins = max(start, text.rfind("\n", start, found.start()) + 1)
+            yield Line(begins, found.end(), plain)
+        start = found.end()
 
 
 def lines_back(text: str, start: int, end: int) -> Iterator[Line]:
