@@ -11,6 +11,8 @@ FEW_BEFORE = 3
 """Paragraphs before a table that is a letterhead: the state's name, a motto, a title."""
 SHORT_LINE = 120
 """Characters of such a paragraph: beyond, it is text."""
+MOST_SIDES, SHORTEST_SIDE = 3, 12
+"""Of a letterhead's line that tabs part; a shorter beginning is a number or a label."""
 SEPARATOR = " | "
 BULLET = "- "
 
@@ -20,7 +22,8 @@ class Block:
     """A paragraph or a table's rows.
 
     `item`: one of a list, with no blank line before the next; `label` stands before it, or nothing
-    where it goes on with the item before. `laid_out`: of a table, its cells one after the other.
+    where it goes on with the item before. `laid_out`: of what stands side by side, one after the
+    other, as a letterhead is written.
     """
 
     text: str
@@ -42,6 +45,16 @@ def joined(blocks: Iterable[Block]) -> str:
             parts.append("\n" if block.item and before.item else "\n\n")
         parts.append(f"{block.label} {text}" if block.item and block.label else text)
         before = block
-        short = bool(block.laid_out) or (len(text) <= SHORT_LINE and not block.item)
-        tops += 1 if short else FEW_BEFORE + 1
+        if not block.laid_out:
+            tops += 1 if len(text) <= SHORT_LINE and not block.item else FEW_BEFORE + 1
     return "".join(parts)
+
+
+def side_by_side(text: str) -> str:
+    """What a paragraph has on both sides of its tabs, a line each, as a letterhead puts the sender
+    and the date; empty for all others.
+    """
+    sides = [side.strip() for side in text.split("\t") if side.strip()]
+    if not 2 <= len(sides) <= MOST_SIDES or len(sides[0]) < SHORTEST_SIDE or "\n" in text:
+        return ""
+    return "" if sides[0].endswith(":") or len(text) > SHORT_LINE else "\n".join(sides)

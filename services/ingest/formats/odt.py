@@ -123,7 +123,8 @@ def _paragraph(element: Element, reading: _Reading, within: _List | None) -> Ite
         number = label if within and label != BULLET_LABEL else reading.look.of_heading(element)
         yield Block(f"{number} {text}" if number and text.strip() else text)
     else:
-        yield Block(text, item=within is not None, label=label)
+        laid_out = "" if within else blocks.side_by_side(text)
+        yield Block(text, item=within is not None, label=label, laid_out=laid_out)
     if within and text.strip():
         within.label = ""
     boxes, reading.boxes = reading.boxes, []
@@ -182,7 +183,7 @@ def _inline(element: Element, reading: _Reading) -> Iterator[str]:
             known = int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 1
             yield " " * min(known, MOST_SPACES)
         elif name == "tab":
-            yield " "
+            yield "\t"
         elif name == "line-break":
             yield "\n"
         elif name == "note":

@@ -13,6 +13,7 @@ from statistics import median
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.pdf_lines import SMALLER, Line
 from services.ingest.formats.pdf_paragraphs import paragraphs
+from services.ingest.formats.text import one_line
 
 _NUMBERED = re.compile(r"\[?(\d{1,3})(?:\]|[.)])?\s+(?:\|\s*)?(?=[^\W\d_]|[\"«“(])")
 
@@ -31,7 +32,7 @@ def apart(lines: Iterable[Line | None]) -> tuple[list[Line | None], list[Block]]
         text += page[:first]
         text.append(None)
         for number, lines_of_note in _parted(page[first:], numbers):
-            said = " ".join(block.text for block in paragraphs(lines_of_note))
+            said = " ".join(one_line(each.text) for each in paragraphs(lines_of_note))
             notes.append(Block(f"[{number}] {said}"))
             last = number
         page = []

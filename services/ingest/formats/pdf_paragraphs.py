@@ -55,6 +55,11 @@ _LINK = re.compile(
     re.I,
 )
 """The end of a line that goes on, whatever its length."""
+_MONTH = re.compile(
+    r"\b(?:janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre)$",
+    re.I,
+)
+_YEAR = re.compile(r"(?:19|20)\d\d\b")
 _FIGURE = re.compile(r"[\d\s.,%€$£+-]+")
 _LABEL = re.compile(r"[A-ZÀ-ÝŒ][^.;,:!?|]{0,25}\s?:(?:\s|$)")
 _NUMBER = re.compile(r"(?:\d{1,2}[.)]|[a-z]\)|[ivx]{1,5}\))\s+\S")
@@ -115,7 +120,8 @@ class _Writing:
             alone = _stands_alone(self.last, line, self.page, self.at)
             runs = number in self.page.edges or (self.at - 1) in self.page.edges
             begins = _begins(self.last, line, self.page, self.new_page)
-            if bullet or begins or (alone and runs and not line.row):
+            ended = self.last.text.rstrip().endswith((".", "!", "?"))
+            if bullet or begins or (alone and (runs or ended) and not line.row):
                 self.end()
         if not self.parts:
             self.item = bullet is not None
@@ -185,7 +191,7 @@ def _stands_alone(last: Line, line: Line, page: _Page, at: int) -> bool:
     before, text = last.text.rstrip(), line.text.strip()
     if before.endswith(HYPHEN) or (before.endswith(("-", ",")) and text[:1].islower()):
         return False
-    if _LINK.search(before):
+    if _LINK.search(before) or (_MONTH.search(before) and _YEAR.match(text)):
         return False
     if not text[:1].islower() and (_LABEL.match(text) or _NUMBER.match(text)):
         return True
@@ -205,15 +211,19 @@ def _has_room(last: Line, line: Line, edge: float) -> bool:
 def _edge(page: _Page, line: Line, at: int) -> float | None:
     """Where the column of a line ends, by the nearest lines that go on; None where none does."""
     place = bisect_left(page.flowing, at)
-    near = page.flowing[max(0, place - NEAR) : place + NEAR]
-    ends = [
-        page.edges[number].right
-        for number in near
-        if abs(page.edges[number].left - line.left) < SAME_COLUMN * line.size
-    ]
-    if len(ends) == 1 and ends[0] < NARROW * page.right:
+    before = _ends(page, line, page.flowing[max(0, place - NEAR) : place])
+    after = _ends(page, line, page.flowing[place : place + NEAR])
+    if len(before) + len(after) == 1 and max(before + after) < NARROW * page.right:
         return None
-    return max(ends, default=page.right if page.flowing else None)
+    if len(before) > 1 and len(after) > 1:
+        return min(max(before), max(after))
+    return max(before + after, default=page.right if page.flowing else None)
+
+
+def _ends(page: _Page, line: Line, numbers: Iterable[int]) -> list[float]:
+    """Where those of these lines end that stand in the column of a line."""
+    lines = (page.edges[number] for number in numbers)
+    return [each.right for each in lines if abs(each.left - line.left) < SAME_COLUMN * line.size]
 
 
 def _page(lines: Sequence[Line | None]) -> _Page:
