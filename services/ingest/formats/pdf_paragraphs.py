@@ -209,7 +209,8 @@ def _has_room(last: Line, line: Line, edge: float) -> bool:
 
 
 def _edge(page: _Page, line: Line, at: int) -> float | None:
-    """Where the column of a line ends, by the nearest lines that go on; None where none does."""
+    """Where the column of a line ends, by the nearest lines in it that go on; None where none
+    does."""
     place = bisect_left(page.flowing, at)
     before = _ends(page, line, page.flowing[max(0, place - NEAR) : place])
     after = _ends(page, line, page.flowing[place : place + NEAR])
@@ -217,7 +218,7 @@ def _edge(page: _Page, line: Line, at: int) -> float | None:
         return None
     if len(before) > 1 and len(after) > 1:
         return min(max(before), max(after))
-    return max(before + after, default=page.right if page.flowing else None)
+    return max(before + after, default=None)
 
 
 def _ends(page: _Page, line: Line, numbers: Iterable[int]) -> list[float]:
