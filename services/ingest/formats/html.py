@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from services.ingest.formats import beside, blocks, kinds
+from services.ingest.formats import beside, blocks, kinds, numbering, raised
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused, damaged
+from services.ingest.formats.numbering import BULLET_LABEL, whole
+from services.ingest.formats.tables import Cell, table
 from services.ingest.formats.text import one_line
 from services.ingest.formats.xml import Element, local
 
@@ -123,6 +125,29 @@ _OWN_LINE = frozenset(["br", "title", "option", "button", "textarea", "template"
 _CODE = frozenset(["script", "style"])
 _ADDED_BY_STYLE = re.compile(r"""content\s{0,9}:\s{0,9}(["'])([^"'\n]{1,200})\1""")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.I)
+_RAISED = re.compile(r"vertical-align\s*:\s*(super|sub)\b", re.I)
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:[^;]*?(?<![\w-])([a-z][a-z-]+)", re.I)
+_FORMS = {
+    "1": "decimal",
+    "a": "lowerLetter",
+    "A": "upperLetter",
+    "i": "lowerRoman",
+    "I": "upperRoman",
+    "lower-alpha": "lowerLetter",
+    "lower-latin": "lowerLetter",
+    "upper-alpha": "upperLetter",
+    "upper-latin": "upperLetter",
+    "lower-roman": "lowerRoman",
+    "upper-roman": "upperRoman",
+    "decimal-leading-zero": "decimalZero",
+    "none": "none",
+    "disc": "none",
+    "circle": "none",
+    "square": "none",
+}
+"""How a list is numbered, by its `type` or its style; else in figures."""
+TO_THE_END = 65_534
+"""Rows of a cell that spans all that follow (`rowspan="0"`)."""
 _TAGS = re.compile(r"<[^<>]*>|\[(?:if|endif)[^\]\n]{0,100}\]>?")
 _CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", re.I
@@ -363,23 +388,72 @@ def _title(root: Element) -> str:
 
 def _headings(chosen: Element) -> Iterator[str]:
     for element in chosen.iter("h1"):
-        text = "".join(element.itertext())
-        if text.strip():
+        text = blocks.joined(_blocks_in(element))
+        if text:
             yield text
 
 
 @dataclass
 class _Writing:
+    """What is written so far; `label`: of the list's item in hand, until its text is written;
+    `numbers`: of the list in hand."""
+
     blocks: list[Block] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     item: bool = False
+    label: str = ""
+    numbers: "_Numbers | None" = None
 
     def end(self) -> None:
         """The paragraph in hand is done."""
-        text = "".join(self.parts)
+        text = raised.plain("".join(self.parts))
         self.parts = []
-        if text.strip():
-            self.blocks.append(Block(text, item=self.item))
+        if not text.strip():
+            return
+        if self.label and self.label != BULLET_LABEL and not self.item:
+            text = f"{self.label} {text.lstrip()}"
+        self.blocks.append(Block(text, item=self.item, label=self.label))
+        self.label = ""
+
+
+@dataclass
+class _Numbers:
+    """The numbers of a list's items: how they are written, the next one, the step to it."""
+
+    form: str
+    next: int
+    step: int
+
+    def label(self, item: Element) -> str:
+        """The label of the list's next item."""
+        number = whole(item.get("value"), self.next)
+        self.next = number + self.step
+        form = _form(item) or self.form
+        return f"{numbering.written(number, form)}." if form != numbering.NONE else BULLET_LABEL
+
+
+def _numbers(element: Element) -> _Numbers | None:
+    """How a list is numbered; None for one that is not."""
+    if local(element) != "ol":
+        return None
+    backwards = element.get("reversed") is not None
+    items = sum(local(each) == "li" for each in element) if backwards else 1
+    step = -1 if backwards else 1
+    return _Numbers(_form(element) or numbering.DECIMAL, whole(element.get("start"), items), step)
+
+
+def _form(element: Element) -> str:
+    """The form of a list's numbers that an element asks for; empty where it asks for none."""
+    style = _LIST_STYLE.search(element.get("style", ""))
+    asked = style[1].lower() if style else element.get("type", "")
+    return _FORMS.get(asked, "")
+
+
+def _height(element: Element) -> str:
+    """The mark before what an element raises or lowers; empty for all others."""
+    style = _RAISED.search(element.get("style", ""))
+    said = style[1].lower() if style else local(element)
+    return {"super": raised.UP, "sup": raised.UP, "sub": raised.DOWN}.get(said, "")
 
 
 def _write(element: Element, writing: _Writing, *, pre: bool = False) -> None:
@@ -391,21 +465,37 @@ def _write(element: Element, writing: _Writing, *, pre: bool = False) -> None:
         return
     if name == "table":
         writing.end()
-        writing.blocks += blocks.table(list(_rows(element)))
-        return
-    block = name in _BLOCKS
-    was_item = writing.item
-    if block:
-        writing.end()
-        writing.item = name == "li" or (was_item and name in ("p", "div", "span"))
-    pre = pre or name == "pre"
+        writing.blocks += table(list(_rows(element)))
+    elif name in _BLOCKS:
+        _write_block(element, writing, pre=pre or name == "pre")
+    else:
+        height = _height(element)
+        writing.parts.append(height)
+        _write_within(element, writing, pre=pre)
+        writing.parts.append(raised.END if height else "")
+
+
+def _write_block(element: Element, writing: _Writing, *, pre: bool) -> None:
+    name = local(element)
+    writing.end()
+    was_item, was_label, numbers = writing.item, writing.label, writing.numbers
+    writing.item = name == "li" or (was_item and name in ("p", "div", "span"))
+    if name in ("ol", "ul", "menu", "dir"):
+        writing.numbers = _numbers(element)
+    elif name == "li":
+        writing.label = numbers.label(element) if numbers else BULLET_LABEL
+    _write_within(element, writing, pre=pre)
+    writing.end()
+    if name == "li":
+        writing.label = was_label
+    writing.item, writing.numbers = was_item, numbers
+
+
+def _write_within(element: Element, writing: _Writing, *, pre: bool) -> None:
     _say(element.text, writing, pre)
     for child in element:
         _write(child, writing, pre=pre)
         _say(child.tail, writing, pre)
-    if block:
-        writing.end()
-        writing.item = was_item
 
 
 def _say(text: str | None, writing: _Writing, pre: bool) -> None:
@@ -413,20 +503,29 @@ def _say(text: str | None, writing: _Writing, pre: bool) -> None:
         writing.parts.append(text if pre else _SPACES.sub(" ", text))
 
 
-def _rows(table: Element) -> Iterator[list[list[Block]]]:
-    for element in table:
-        name = local(element)
+def _rows(element: Element) -> Iterator[list[Cell]]:
+    for each in element:
+        name = local(each)
         if name == "tr":
-            yield [_cell(cell) for cell in element if local(cell) in ("td", "th")]
+            yield [_cell(cell) for cell in each if local(cell) in ("td", "th")]
         elif name in ("tbody", "thead", "tfoot"):
-            yield from _rows(element)
+            yield from _rows(each)
         elif name == "caption":
-            yield [_cell(element)]
+            yield [_cell(each)]
 
 
-def _cell(cell: Element) -> list[Block]:
+def _cell(cell: Element) -> Cell:
+    down = whole(cell.get("rowspan"), 1)
+    return Cell(
+        _blocks_in(cell),
+        across=whole(cell.get("colspan"), 1),
+        down=TO_THE_END if down == 0 else max(down, 1),
+    )
+
+
+def _blocks_in(element: Element) -> list[Block]:
     writing = _Writing()
-    _write(cell, writing)
+    _write(element, writing)
     writing.end()
     return writing.blocks
 

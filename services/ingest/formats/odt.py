@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from services.ingest.formats import archive, beside, blocks
+from services.ingest.formats import archive, beside, blocks, odt_lists, raised
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused
+from services.ingest.formats.numbering import BULLET_LABEL, Counter, whole
+from services.ingest.formats.odt_lists import Look
+from services.ingest.formats.tables import Cell, table
 from services.ingest.formats.xml import Element, attribute, children, local, parsed
 
 _WHAT = "ODT"
@@ -34,13 +37,26 @@ _LEFT_OUT = frozenset(
     ]
 )
 _NO_WORDS = re.compile(r"content\.xml|settings\.xml|META-INF/manifest\.xml")
+MOST_REPEATED = 60
+"""Of a cell that ODT writes once for several; empty ones fill a hostile row by the million."""
 MOST_SPACES = 100
 """Of a run of spaces, which ODT writes as a number: nobody means more, and a hostile one could be
 of any length."""
 
 
 @dataclass
+class _List:
+    """The list in hand: its style, its numbers, its depth (0 outermost), its item's label."""
+
+    style: str
+    counter: Counter
+    depth: int = 0
+    label: str = BULLET_LABEL
+
+
+@dataclass
 class _Reading:
+    look: Look = field(default_factory=Look)
     notes: list[Element] = field(default_factory=list)
     boxes: list[Element] = field(default_factory=list)
     title: str = ""
@@ -55,18 +71,22 @@ def read(data: bytes) -> Content:
             if b"encryption-data" in manifest:
                 raise Refused(422, "Le document est protégé par un mot de passe : l'enlever.")
         root = parsed(archive.read(packed, "content.xml"), _WHAT)
+        styled = "styles.xml" in names
+        styles = parsed(archive.read(packed, "styles.xml"), _WHAT) if styled else None
         parts = beside.of_parts(packed, _WHAT, without=_NO_WORDS, properties_in=("meta.xml",))
         outside = beside.joined(chain(_left_out(root), beside.attributes(root), parts))
         held = tuple(beside.files_in(packed))
-    reading = _Reading()
+    look = odt_lists.look_of(each for each in (styles, root) if each is not None)
+    reading = _Reading(look)
     found = [
         block
         for body in children(root, "body")
         for text in children(body, "text")
-        for block in _blocks(text, reading, item=False)
+        for block in _blocks(text, reading)
     ]
     for number, note in enumerate(reading.notes, start=1):
-        inside = [b.text for body in children(note, "note-body") for b in _blocks(body, _Reading())]
+        bodies = children(note, "note-body")
+        inside = [b.text for body in bodies for b in _blocks(body, _Reading(look))]
         found.append(Block(f"[{number}] {' '.join(inside)}"))
     return Content(text=blocks.joined(found), title=reading.title, beside=outside, held=held)
 
@@ -81,34 +101,75 @@ def _left_out(root: Element) -> Iterator[str]:
             waiting += element
 
 
-def _blocks(parent: Element, reading: _Reading, *, item: bool = False) -> Iterator[Block]:
+def _blocks(parent: Element, reading: _Reading, within: _List | None = None) -> Iterator[Block]:
     for element in parent:
         name = local(element)
         if name in ("p", "h"):
-            text = "".join(_inline(element, reading))
-            if attribute(element, "style-name").lower() == "title" and not reading.title:
-                reading.title = text
-            yield Block(text, item=item)
-            boxes, reading.boxes = reading.boxes, []
-            for box in boxes:
-                yield from _blocks(box, reading)
+            yield from _paragraph(element, reading, within)
         elif name == "list":
-            yield from _blocks(element, reading, item=True)
+            yield from _items(element, reading, within)
         elif name == "table":
-            yield from blocks.table(list(_rows(element, reading)))
+            yield from table(list(_rows(element, reading)))
         elif name not in _LEFT_OUT:
-            yield from _blocks(element, reading, item=item)
+            yield from _blocks(element, reading, within)
 
 
-def _rows(table: Element, reading: _Reading) -> Iterator[list[list[Block]]]:
-    for element in table:
-        if local(element) == "table-row":
+def _paragraph(element: Element, reading: _Reading, within: _List | None) -> Iterator[Block]:
+    text = raised.plain("".join(_inline(element, reading)))
+    if attribute(element, "style-name").lower() == "title" and not reading.title:
+        reading.title = text
+    label = within.label if within else ""
+    if local(element) == "h":
+        number = label if within and label != BULLET_LABEL else reading.look.of_heading(element)
+        yield Block(f"{number} {text}" if number and text.strip() else text)
+    else:
+        laid_out = "" if within else blocks.side_by_side(text)
+        yield Block(text, item=within is not None, label=label, laid_out=laid_out)
+    if within and text.strip():
+        within.label = ""
+    boxes, reading.boxes = reading.boxes, []
+    for box in boxes:
+        yield from _blocks(box, reading)
+
+
+def _items(element: Element, reading: _Reading, within: _List | None) -> Iterator[Block]:
+    """The items of a list. One that only holds a deeper list has no number of its own."""
+    own = attribute(element, "style-name")
+    if within is None:
+        found = _List(own, reading.look.begin(element, own))
+    else:
+        found = _List(own or within.style, within.counter, within.depth + 1)
+    for item in element:
+        found.label = ""
+        said = any(True for _ in children(item, "p", "h"))
+        if local(item) == "list-item" and said:
+            start = attribute(item, "start-value")
+            found.label = reading.look.label(found.style, found.counter, found.depth, start)
+        yield from _blocks(item, reading, found)
+
+
+def _rows(element: Element, reading: _Reading) -> Iterator[list[Cell]]:
+    for each in element:
+        if local(each) == "table-row":
             yield [
-                list(_blocks(cell, reading))
-                for cell in children(element, "table-cell", "covered-table-cell")
+                cell
+                for found in children(each, "table-cell", "covered-table-cell")
+                for cell in _cells(found, reading)
             ]
-        elif local(element) in ("table-rows", "table-header-rows", "table-row-group"):
-            yield from _rows(element, reading)
+        elif local(each) in ("table-rows", "table-header-rows", "table-row-group"):
+            yield from _rows(each, reading)
+
+
+def _cells(element: Element, reading: _Reading) -> Iterator[Cell]:
+    """A cell as often as it is repeated."""
+    cell = Cell(
+        list(_blocks(element, reading)),
+        across=whole(attribute(element, "number-columns-spanned"), 1),
+        down=whole(attribute(element, "number-rows-spanned"), 1),
+        covered=local(element) == "covered-table-cell",
+    )
+    again = whole(attribute(element, "number-columns-repeated"), 1)
+    yield from (cell for _ in range(max(1, min(again, MOST_REPEATED))))
 
 
 def _inline(element: Element, reading: _Reading) -> Iterator[str]:
@@ -122,7 +183,7 @@ def _inline(element: Element, reading: _Reading) -> Iterator[str]:
             known = int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 1
             yield " " * min(known, MOST_SPACES)
         elif name == "tab":
-            yield " "
+            yield "\t"
         elif name == "line-break":
             yield "\n"
         elif name == "note":
@@ -131,6 +192,9 @@ def _inline(element: Element, reading: _Reading) -> Iterator[str]:
         elif name == "text-box":
             reading.boxes.append(child)
         elif name not in _LEFT_OUT:
+            height = reading.look.height(attribute(child, "style-name")) if name == "span" else ""
+            yield height
             yield from _inline(child, reading)
+            yield raised.END if height else ""
         if child.tail:
             yield child.tail
