@@ -54,7 +54,7 @@ def read_rectification(
     no note.
     """
     text, stated = read_object(raw)
-    note, marked = note_of(text, stated, approved=approved)
+    note, marked = note_of(text, stated, approved=approved, before=before)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     warned = (*marked, *language.warnings(note, defaulted))
