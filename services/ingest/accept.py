@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,14 +16,21 @@ from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
 from schemas.marks import NONE, Level, Marks
-from schemas.note import MarkedSpan, Note
+from schemas.note import Note
 from services.ingest import language
 from services.runtime import marks
 from services.runtime.french import MOST_CHARACTERS, MOST_ERRORS, complaints, detail
 from services.runtime.ids import uuid7
 from services.runtime.marked_passages import look
 from services.runtime.problems import problem
-from services.runtime.protection import WORDS, NotFound, in_our_words, of_words, protected
+from services.runtime.protection import (
+    WORDS,
+    Unmarkable,
+    in_our_words,
+    of_words,
+    protected,
+    words_to_mark,
+)
 from services.runtime.registry import Submission
 
 MAY_BE_DEFAULTED = frozenset({"date"})
@@ -43,8 +50,10 @@ _TRACEPARENT = re.compile(
 _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 """In the raw text: a string with NUL or a lone surrogate may follow from it, no other can."""
 
-DECLARED = frozenset({"marking", "special_france", "marked_spans", WORDS})
-"""Fields of a submission that say how it is protected."""
+STATED = frozenset({"marking", "special_france", "marked_spans"})
+"""Fields of a note that say how it is protected."""
+DECLARED = STATED | {WORDS}
+"""The same of a submission."""
 
 
 class Refused(Exception):
@@ -149,52 +158,29 @@ def note_of(
     """
     seen = checked(seen | marks.of_fields(fields), approved)
     warned: tuple[str, ...] = ()
-    wanted = marked_words(fields)
-    if fields.keys() & DECLARED:
-        given = json.loads(text)  # once more: its numbers as they are written
-        given.pop(WORDS, None)
-        warned = in_our_words(given)
-        text = json.dumps(given)
+    wanted: list[dict[str, str]] = []
     try:
+        if fields.keys() & DECLARED:
+            given = json.loads(text)  # once more: its numbers as they are written
+            warned = in_our_words(given)
+            wanted = words_to_mark(given)
+            text = json.dumps(given)
         note = Note.model_validate_json(text, strict=True)
+        if wanted:
+            note = note.model_copy(update={"marked_spans": of_words(note, wanted)})
+    except Unmarkable as error:
+        raise Refused(invalid([{"field": error.field, "detail": str(error)}])) from None
     except ValidationError as error:
         wrong = complaints(error.errors(include_url=False, include_input=False))
         raise Refused(invalid(wrong)) from None
     # A string of digits passes for a number of seconds since 1970.
     if not _DATE.fullmatch(fields["date"]):
         raise Refused(invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
-    if wanted:
-        note = note.model_copy(update={"marked_spans": _with_words(note, wanted)})
     found = look(note.subject, note.body)
     checked(found.marks, approved)
     same_text = before is not None and (before.subject, before.body) == (note.subject, note.body)
-    note, marked = protected(
-        note, found, seen, doubts=not (same_text and fields.keys() >= DECLARED - {WORDS})
-    )
+    note, marked = protected(note, found, seen, doubts=not (same_text and fields.keys() >= STATED))
     return note, (*warned, *marked)
-
-
-def marked_words(fields: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the passages that a submission marks by their words. Raises Refused (422)."""
-    wanted = fields.get(WORDS, [])
-    if not isinstance(wanted, list):
-        raise Refused(invalid([{"field": WORDS, "detail": detail("list_type", {})}]))
-    for place, each in enumerate(wanted):
-        texts = each.values() if isinstance(each, dict) and each.keys() == {"mark", "words"} else ()
-        if not texts or not all(isinstance(one, str) for one in texts):
-            said = "objet attendu, avec « mark » (la mention) et « words » (les mots)"
-            raise Refused(invalid([{"field": f"{WORDS}.{place}", "detail": said}]))
-    return wanted
-
-
-def _with_words(note: Note, wanted: list[dict[str, str]]) -> tuple[MarkedSpan, ...]:
-    """The marked passages of a note, those that are marked by their words too."""
-    try:
-        found = tuple(of_words(note.subject, note.body, wanted))
-    except NotFound as error:
-        wrong = {"field": f"{WORDS}.{error.place}", "detail": str(error)}
-        raise Refused(invalid([wrong])) from None
-    return tuple(dict.fromkeys((*note.marked_spans, *found)))
 
 
 def under(note: Note, seen: Marks) -> Note:

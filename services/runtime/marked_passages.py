@@ -176,14 +176,14 @@ def _in_title(line: str, written: str) -> Iterator[Whole]:
             yield Whole(sign.words, sign.marks, doubtful=sign.short and sign.bracket == "(")
     for number, part in enumerate(_PARTS.split(line[at:])):
         words = part.strip(" *_#\"'.()[]{}<>=~-")
-        sign = whole(words)
-        if sign is None or sign.marks.classified or (sign.short and not sign.large):
+        one = whole(words)
+        if one is None or one.marks.classified or (one.short and not one.large):
             continue
         if words[0].islower() and (number == 0 or ":" in line):
             continue
-        if sign.short and _is_credit(written):
+        if one.short and _is_credit(written):
             continue
-        yield Whole(sign.words, sign.marks, doubtful=not sign.large or sign.short)
+        yield Whole(one.words, one.marks, doubtful=not one.large or one.short)
     leading = mark_at(line, at)
     if leading and leading.large and not leading.short and not leading.marks.classified:
         follows = line[leading.end :]
@@ -363,15 +363,10 @@ class _Body:
         line = self._lines[number]
         if not self._is_heading(number):
             return
-        bracket = next((each for each in standing if ends_line(line, each.end)), None)
-        if bracket is not None:
-            sign = bracket
-        else:
-            last = list(_PARTS.finditer(line))[-1:]
-            behind = mark_at(line, last[0].end()) if last else None
-            if behind is None or not ends_line(line, behind.end) or behind.words[0].islower():
-                return
-            sign = behind
+        sign = next((each for each in standing if ends_line(line, each.end)), None)
+        sign = sign or _behind_sign(line)
+        if sign is None:
+            return
         if sign.marks.classified or _is_word(line, sign, self._written[number]):
             return
         before = line[: sign.start].rstrip()
@@ -609,6 +604,14 @@ def _leads(line: str) -> tuple[int, ...]:
     lead, numbered = _LEAD.match(line), _NUMBERED.match(line)
     places = {found.end() for found in (lead, numbered) if found}
     return tuple(sorted(places)) or (0,)
+
+
+def _behind_sign(line: str) -> Sign | None:
+    """The mark that ends a line, behind a dash or a colon."""
+    last = list(_PARTS.finditer(line))[-1:]
+    sign = mark_at(line, last[0].end()) if last else None
+    ends = sign is not None and ends_line(line, sign.end) and not sign.words[0].islower()
+    return sign if ends else None
 
 
 def _is_formal(sign: Sign) -> bool:

@@ -1,11 +1,12 @@
-"""The protection of a note: what its sender declares, what its text bears, and the stricter of both.
+"""The protection of a note: what its sender declares, what its text bears, the stricter of both.
 
 Whoever takes a note in, or shows what would become of one, asks here, so that both say the same.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from schemas.marks import NONE, STRICTEST, Marks, canonical, read, rights_of
@@ -53,12 +54,13 @@ class Text(Protocol):
         """The passages that its sender declares."""
 
 
-class NotFound(ValueError):
-    """Words to be marked are not, once, in the text; `place` is their number, from 0."""
+class Unmarkable(ValueError):
+    """A submission marks passages by words in a way that cannot be followed; `field` is the place
+    of what is wrong."""
 
-    def __init__(self, place: int, said: str) -> None:
+    def __init__(self, field: str, said: str) -> None:
         super().__init__(said)
-        self.place = place
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,19 @@ class Protection:
     marks: Marks
     spans: tuple[MarkedSpan, ...]
     warnings: tuple[str, ...] = ()
+
+    def also(self, warned: tuple[str, ...]) -> "Protection":
+        """The same, with this to be known first."""
+        return replace(self, warnings=(*warned, *self.warnings))
+
+    def as_fields(self) -> dict[str, Any]:
+        """What it is as fields of a note, and of the answer that shows it."""
+        return {
+            "marking": self.marks.marking,
+            "special_france": self.marks.special_france,
+            "marked_spans": self.spans,
+            "warnings": list(self.warnings),
+        }
 
 
 def in_our_words(given: dict[str, Any]) -> tuple[str, ...]:
@@ -85,8 +100,8 @@ def in_our_words(given: dict[str, Any]) -> tuple[str, ...]:
             given["special_france"] = True
         if canonical(mark) is None:
             warned.append(_unknown(mark, "la note"))
-    spans = given.get("marked_spans")
-    for span in spans if isinstance(spans, list) else ():
+    passages = [given[name] for name in ("marked_spans", WORDS) if name in given]
+    for span in chain(*(each for each in passages if isinstance(each, list))):
         mark = span.get("mark") if isinstance(span, dict) else None
         if isinstance(mark, str):
             known = canonical(mark)
@@ -96,31 +111,46 @@ def in_our_words(given: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(warned))
 
 
-def of_words(subject: str, body: str, wanted: Sequence[Mapping[str, str]]) -> Iterator[MarkedSpan]:
-    """Yield the passages that are marked by their words (`mark`, `words`), in their order.
+def words_to_mark(given: dict[str, Any]) -> list[dict[str, str]]:
+    """Take from the fields of a submission the passages that it marks by their words, each with
+    `mark` and `words`. Raises Unmarkable."""
+    wanted = given.pop(WORDS, [])
+    if not isinstance(wanted, list):
+        raise Unmarkable(WORDS, "liste attendue")
+    for place, each in enumerate(wanted):
+        texts = each.values() if isinstance(each, dict) and each.keys() == {"mark", "words"} else ()
+        if not texts or not all(isinstance(one, str) for one in texts):
+            said = "objet attendu, avec « mark » (la mention) et « words » (les mots)"
+            raise Unmarkable(f"{WORDS}.{place}", said)
+    return wanted
 
-    Words are found whatever white space parts them. Raises NotFound where they do not stand in
+
+def of_words(note: Text, wanted: Sequence[Mapping[str, str]]) -> tuple[MarkedSpan, ...]:
+    """Return the marked passages of a note, those that are marked by their words too.
+
+    Words are found whatever white space parts them. Raises Unmarkable where they do not stand in
     subject and body once and no more.
     """
-    for place, each in enumerate(wanted):
+    found = list(note.marked_spans)
+    for number, each in enumerate(wanted):
+        place = f"{WORDS}.{number}"
         words = normalise_text(each["words"]).split()
         if not words:
-            raise NotFound(place, "aucun mot n’est donné")
+            raise Unmarkable(place, "aucun mot n’est donné")
         pattern = re.compile(r"\s+".join(map(re.escape, words)))
-        found = [
+        places = [
             (field, match.span())
-            for field, text in (("subject", subject), ("body", body))
-            for match in pattern.finditer(text)
+            for field, text in (("subject", note.subject), ("body", note.body))
+            for match in islice(pattern.finditer(text), 2)
         ]
-        if len(found) != 1:
+        if len(places) != 1:
+            said = "se trouve plusieurs fois" if places else "ne se trouve nulle part"
             shown = _shown(" ".join(words))
-            said = f"se trouve {len(found)} fois" if found else "ne se trouve nulle part"
-            raise NotFound(
-                place, f"« {shown} » {said} dans l’objet et le texte : il y faut un seul"
-            )
-        ((field, (start, end)),) = found
-        mark = canonical(each["mark"]) or each["mark"]
-        yield MarkedSpan.model_validate({"field": field, "start": start, "end": end, "mark": mark})
+            raise Unmarkable(place, f"« {shown} » {said} : il faut une fois et une seule")
+        ((field, (start, end)),) = places
+        span = {"field": field, "start": start, "end": end, "mark": each["mark"]}
+        found.append(MarkedSpan.model_validate(span))
+    return tuple(dict.fromkeys(found))
 
 
 def protection(note: Text, found: Found, seen: Marks = NONE, *, doubts: bool = True) -> Protection:
@@ -156,11 +186,8 @@ def protected(
     """Return the note under all the marks that it bears, itself where it has them all; what its
     sender should know. As `protection`."""
     held = protection(note, found, seen, doubts=doubts)
-    changed = {
-        "marking": held.marks.marking,
-        "special_france": held.marks.special_france,
-        "marked_spans": held.spans,
-    }
+    changed = held.as_fields()
+    del changed["warnings"]
     if all(getattr(note, name) == value for name, value in changed.items()):
         return note, held.warnings
     return note.model_copy(update=changed), held.warnings
@@ -230,7 +257,8 @@ def _of_passages(told: Sequence[Passage], body: str) -> Iterator[str]:
         )
         yield f"{said} ; {UNDO}" if each.doubtful else said
     if len(told) > MOST_TOLD:
-        yield f"{len(told) - MOST_TOLD} autres passages portent une mention et sont protégés de même"
+        more = len(told) - MOST_TOLD
+        yield f"{more} autres passages portent une mention et sont protégés de même"
 
 
 def _in_words(declared: Marks, marks: Marks) -> str:
