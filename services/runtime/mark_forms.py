@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from schemas.letters import plain
 from schemas.marks import LONGEST, NONE, Marks, data, letters, read
 
 SHORT = frozenset(
@@ -19,7 +20,10 @@ SHORT = frozenset(
 """Initials that are marks (DR, SF), and much else."""
 
 _SEEN_AS = {"I": "[IL1l]", "L": "[IL1l]", "O": "[O0]", "E": "[E3]", "A": "[A4@]", "S": "[S5$]"}
-_ORDINARY = {letters("limite"), letters("public"), letters("libre"), letters("aucune")}
+_ORDINARY = {
+    letters(mark)
+    for mark in ("limite", "restreint", "restricted", "France seulement", "France only")
+}
 """Marks that are ordinary words too, unless they stand in capitals."""
 
 
@@ -55,7 +59,13 @@ class Sign:
 
 def _spaced(mark: str) -> str:
     """A mark, whatever separates its letters and words."""
-    return r"[\s_./-]{0,3}".join(_SEEN_AS.get(each, re.escape(each)) for each in letters(mark))
+    words = (letters(word) for word in re.split(r"\W+", plain(mark)))
+    return r"[ _./-]{0,5}".join(
+        # No more: *CONFIDENTIEL - le* is not *confidentielle*.
+        "(?:[ _./-]|  )?".join(_SEEN_AS.get(each, re.escape(each)) for each in word)
+        for word in words
+        if word
+    )
 
 
 def _marks(*names: str) -> str:
@@ -74,8 +84,8 @@ _NOT_FURTHER = re.compile(r"(?i)[ ](?:de|du|des|dans|d)\b|[-'][a-z]")
 """Behind a mark: it is a word among others (*diffusion restreinte du rapport*)."""
 
 _BRACKET = re.compile(r"([\[({<]{1,3}) {0,2}([^\[\](){}<>\n]{1,80}?) {0,2}[\])}>]{1,3}")
-_BEGIN = r"debut|commencement|begin(?:ning)?|start(?: of)?"
-_END = r"fin|end(?: of)?|/"
+_BEGIN = r"debut|(?:ici )?commence(?:ment)?|(?:ici )?debute|begin(?:ning)?|start(?: of)?"
+_END = r"fin|ici (?:finit|s'arrete|se termine)|end(?: of)?|/"
 _FILL = (
     r"(?:[ :'_-]{1,3}|(?:de|du|des|la|le|l|d|partie|passage|paragraphe|section|texte|extrait|zone"
     r"|mention|marquage|contenu|bloc|portee|en|a|sous|protection|reserve[es]*)\b){0,12}"
@@ -83,7 +93,7 @@ _FILL = (
 _WORD_FIRST = re.compile(rf"(?i)(?:(?P<begin>{_BEGIN})|(?P<end>{_END})){_FILL}")
 _MARK_FIRST = re.compile(rf"(?i)[ :_-]{{1,3}}(?:(?P<begin>{_BEGIN})|(?P<end>{_END}))$")
 _BOUND = re.compile(rf"(?:(?i:{_BEGIN}|{_END})(?![a-z]))|/")
-_AT_BOUND = re.compile(rf"(?:^|(?<=[.!?;:)\]\"] )|(?<=  ))(?=(?:{_BEGIN}|fin|end)\b)", re.I)
+_AT_BOUND = re.compile(rf"(?:^|(?<=[.!?;:)\]\"*=_<>~-] )|(?<=  ))(?=(?:{_BEGIN}|{_END})\b)", re.I)
 _TO_END = re.compile(r"""[ *_="'~#>.:;!)\]}|-]*$""")
 _UNMARKED = re.compile(r"(?i)(?:NP|U|non[ -]protege|non[ -]classifie|unclassified)")
 
@@ -129,7 +139,8 @@ def bounds(line: str, lead: int) -> Iterator[Sign]:
     places = {lead} | {found.start() for found in _AT_BOUND.finditer(line)}
     for at in sorted(places):
         word = _WORD_FIRST.match(line, at)
-        if word and line[at].isupper() and (sign := mark_at(line, word.end())):
+        sign = mark_at(line, word.end()) if word else None
+        if word and sign and (line[at].isupper() or (at == lead and ends_line(line, sign.end))):
             kind = Kind.BEGINS if word["begin"] else Kind.ENDS
             yield Sign(at, sign.end, line[at : sign.end], sign.marks, kind)
     if (sign := mark_at(line, lead)) and (
@@ -192,23 +203,35 @@ def _meant(words: str) -> Marks | None:
 
 
 _OTHERS = re.compile(
-    r"(?i)\bl(?:e|a|es) (?:paragraphe|passage|partie|section|point|alinea)s? "
-    r"(?:(?:ci-)?(?:apres|dessous|dessus)|suivante?s?|precedente?s?|n?o? ?\d[\d ,aet.-]{0,40})"
+    r"(?i)\b(?:le|la|les) (?:paragraphe|passage|partie|section|point|alinea|information|element)s? "
+    r"(?:ci-(?:apres|dessous|dessus)|suivante?s?|precedente?s?|qui suivent"
+    r"|\d{1,3}(?:[.,]? ?(?:a|et|au)? ?\d{1,3}){0,8})\b"
 )
 """Parts of the document that a sentence names by their place."""
 _THIS = re.compile(
-    r"(?i)\b(?:ce|cet|cette|(?:le |la |du |de la )?presente?) "
+    r"(?i)\b(?:ce|cet|cette|ces|this|(?:le |la |les |du |de la )?presente?s?) "
     r"(?P<what>document|note|fiche|dossier|telegramme|message|courriel|rapport|texte|envoi|bulletin"
-    r"|synthese|analyse|compte[ -]rendu|paragraphe|passage|partie|section|point|alinea)\b"
+    r"|synthese|analyse|compte[ -]rendu|cable|informations|elements|paragraphe|passage|partie"
+    r"|section|point|alinea)\b"
 )
 _IS = re.compile(
-    r"(?i)[^.!?\n]{0,60}?\b(?:est|sont|restent?|demeure|portent?|comporte|releve"
+    r"(?i)[^.!?\n]{0,60}?\b(?:est|sont|is|reste(?:nt)?|demeure|porte(?:nt)?|comporte|releve(?:nt)?"
     r"|fait l'objet|beneficie|doit|sera|bear)\b"
     r"(?:[ :,\"'-]{1,3}|(?:un|une|la|le|l|de|du|d|document|note|mention|marquage|classee?"
     r"|classifiee?|protegee?|couverte?|marquee?|soumise?|par|en|a|au|niveau|strictement|donc|desormais|sous"
-    r"|entierement|toujours|etre|rester|traitee?|consideree?|comme|reserve)\b){1,16}"
+    r"|entierement|toujours|etre|rester|traite[er]?e?|considere[er]?e?|manipuler|diffuser|comme"
+    r"|reserve)\b){1,16}"
 )
-_APPOSED = re.compile(r" ?, ?(?:(?:qui est|a|en|classee?|marquee?|de) ){0,2}")
+_APPOSED = re.compile(
+    r"(?: ?, ?(?:(?:qui est|a|en|classee?|marquee?|de) ){0,2}"
+    r"| (?:en|comme|a|sous|classee?|marquee?)(?: (?:document|note|mention))? )"
+)
+_OF_DEFENCE = re.compile(r"(?i)secret (?:de )?(?:la )?defense nationale")
+_SPREAD = re.compile(
+    r"(?i)\b(?:la |sa )?diffusion (?:de|du) (?:ce|cet|cette|(?:la |le )?presente?) [a-z]{4,12}"
+    r"(?: [a-z']{2,9}){0,2} (?P<mark>restreinte|limitee)(?! dans\b| aux? (?:seule?s? )?mois)"
+)
+_TO_WHOM = re.compile(r" (?:aux?|a l'|a la|a) ")
 _NEGATED = re.compile(r"(?i)\bn'|\bne\b|\bpas\b|\bplus\b|\bnon\b|\bsi\b")
 _TITLED = re.compile(
     r"(?i)\W{0,20}(?:(?:document|note|fiche|telegramme|message|rapport|mention|marquage)s?[ :]{1,3}"
@@ -228,17 +251,27 @@ class Said:
 
 def said(line: str) -> Iterator[Said]:
     """Yield the marks that sentences of a line give: « Ce document est à diffusion restreinte. »"""
+    for spread in _SPREAD.finditer(line):
+        restricted = read("diffusion restreinte") or NONE
+        yield Said(
+            Sign(spread.start(), spread.end(), spread[0], restricted), spread.start(), of_part=False
+        )
     for this in (*_THIS.finditer(line), *_OTHERS.finditer(line)):
         part = this.re is _THIS and this["what"].lower() in _PARTS
         for way in (_IS, _APPOSED):
             found = way.match(line, this.end())
             sign = mark_at(line, found.end()) if found else None
+            if found and (secret := _OF_DEFENCE.match(line, found.end())):
+                marks = Marks(classified=True)
+                sign = Sign(secret.start(), secret.end(), secret[0].capitalize(), marks)
             if found is None or sign is None or goes_on(line, sign.end):
                 continue
             if _NEGATED.search(found[0]) or not _meant_as_such(line, this.start(), sign, found[0]):
                 continue
             yield Said(sign, this.start(), part)
             break
+    if sign := _addressed(line):
+        yield Said(sign, sign.start, of_part=False)
     if (titled := _TITLED.match(line)) and (sign := mark_at(line, titled.end())):
         short = sign.short and not sign.large
         if not short and not sign.marks.classified and not goes_on(line, sign.end):
@@ -246,6 +279,15 @@ def said(line: str) -> Iterator[Said]:
             # *Document confidentiel du ministère* is what another wrote.
             if not follows[:1].islower():
                 yield Said(sign, titled.start(), of_part=False)
+
+
+def _addressed(line: str) -> Sign | None:
+    """*Diffusion restreinte aux seuls…*, as the beginning of a line."""
+    begins = re.match(r"[ *_\"'>#-]{0,20}", line)
+    sign = mark_at(line, begins.end() if begins else 0)
+    if sign is None or sign.short or not sign.words[0].isupper() or sign.marks.classified:
+        return None
+    return sign if _TO_WHOM.match(line, sign.end) and len(line) <= LONGEST else None
 
 
 def _meant_as_such(line: str, start: int, sign: Sign, between: str) -> bool:

@@ -8,7 +8,7 @@ than less, and `doubtful` says so. Pure, and linear in the text's length.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -30,8 +30,10 @@ from services.runtime.mark_forms import (
 )
 from services.runtime.marks import HEAD_LINES, LONG_TITLE, is_text
 
-MOST_WORDS = 60
-"""Characters of a mark's words that are repeated to the sender."""
+MOST_LINES = 20_000
+"""Lines with what may be a mark that are looked at: of more, the whole is for the fewest."""
+SHORT_LABEL = 40
+"""Characters before a mark in brackets that may label a paragraph: *Commentaire (SF) : …*."""
 
 _LINE_ENDS = {0x85: "\n", 0x2028: "\n", 0x2029: "\n"}
 _ANCHORS = re.compile(
@@ -55,7 +57,16 @@ _HASH = re.compile(r"\s*(#{1,6})\s")
 _PORTIONS = re.compile(r"(?m)^\s*(?:\d{1,3}[.)]\s*)?\(([A-Z]{1,2})\)\s")
 _PORTION = re.compile(r"[\[(]([^\[\]()]{1,40})[\])]")
 _CLASSIFIED_PORTION = re.compile(r"\(([A-Z]{1,2})\) ")
-_SEPARATOR = re.compile(r" ?:(?=\s|$)| -{1,3}(?=\s|$)|-{1,3} | ?\|")
+_SEPARATOR = re.compile(r"[*_\"]{0,3}(?: ?:[*_]{0,3}(?=\s|$)| -{1,3}(?=\s|$)|-{1,3} | ?\|)")
+_BOTH = re.compile(r"(?<![A-Za-z0-9])(?:DR ?[-/+&] ?SF|SF ?[-/+&] ?DR|DR SF|SF DR)(?![A-Za-z0-9])")
+_PREFIX = re.compile(
+    r"(?i)(?:partie|passage|paragraphe|section|commentaire|encadre|annexe|point|informations?"
+    r"|elements?|mention)s?[ :]{1,3}(?:(?:a|en|de|du|classee?s?|sous|relevant|reservee?s?|mention)"
+    r"[ :]){0,3}"
+)
+_FOR_THIS = re.compile(r"(?i) pour (?:ce|cette|le|la) [a-z]{4,12}(?: [a-z]{4,9})?")
+_OPENS_WITHIN = re.compile(r"[\[({<] ?(?=[DS5$CRLFEN])", re.I)
+_ONLY_END = re.compile(r"(?im)^[ *=_<>#~-]*(?:fin|end)[ *=_<>#~.-]*$")
 _PARTS = re.compile(r"\s+-{1,3}\s+|\s*[|;]\s*|\s*: +|\s+/+\s+|-{2,3}")
 _REPLY = re.compile(r"(?i)\W*(?:(?:tr|re|ref|fwd?|objet|sujet) ?: ?)*")
 _SENTENCE_END = re.compile(r"[.!?;:)\"]\W*$")
@@ -172,18 +183,26 @@ def _in_title(line: str, written: str) -> Iterator[Whole]:
     begins = _REPLY.match(line)
     at = begins.end() if begins else 0
     for sign in bracketed(line):
-        if not sign.marks.classified and not _is_word(line, sign, written):
+        if sign.marks.classified and not _is_formal(sign):
+            continue
+        if not sign.short or not _is_word(line, sign, written):
             yield Whole(sign.words, sign.marks, doubtful=sign.short and sign.bracket == "(")
     for number, part in enumerate(_PARTS.split(line[at:])):
         words = part.strip(" *_#\"'.()[]{}<>=~-")
         one = whole(words)
         if one is None or one.marks.classified or (one.short and not one.large):
             continue
-        if words[0].islower() and (number == 0 or ":" in line):
+        if words[0].islower() and (number == 0 or ":" in line) and len(one.words) < len(line):
             continue
         if one.short and _is_credit(written):
             continue
         yield Whole(one.words, one.marks, doubtful=not one.large or one.short)
+    for both in _BOTH.finditer(line):
+        if (one := whole(both[0])) is not None:
+            yield Whole(one.words, one.marks)
+    last = whole(line.rpartition(", ")[2].strip(" .")) if ", " in line else None
+    if last and not last.short and not last.marks.classified:
+        yield Whole(last.words, last.marks, doubtful=True)
     leading = mark_at(line, at)
     if leading and leading.large and not leading.short and not leading.marks.classified:
         follows = line[leading.end :]
@@ -250,8 +269,11 @@ class _Body:
         if len(self._lines) != len(self._written):
             # No character that is kept looks like a line's end.
             raise AssertionError("lines of the plain text are those of the text")
-        for number in sorted(_candidates(flat, self._lines)):
+        numbers = sorted(_candidates(flat, self._lines))
+        for number in numbers[:MOST_LINES]:
             self._line(number)
+        if len(numbers) > MOST_LINES:
+            self.whole.append(Whole("mentions en trop grand nombre", STRICTEST))
 
     @cached_property
     def _titles(self) -> int:
@@ -277,14 +299,16 @@ class _Body:
     def _line(self, number: int) -> None:
         line = self._lines[number]
         places = _leads(line)
-        ends = list(bounds(line, places[-1]))
+        inside = list(bracketed(line))
+        ends = [sign for sign in inside if sign.kind is not Kind.STANDS]
+        ends += [
+            sign
+            for sign in bounds(line, places[-1])
+            if not any(one.start < sign.end and sign.start < one.end for one in ends)
+        ]
         for sign in ends:
             self._event(number, sign)
-        inside = list(bracketed(line))
-        for sign in inside:
-            if sign.kind is not Kind.STANDS:
-                self._event(number, sign)
-        if ends:
+        if any(not sign.bracket for sign in ends):
             return
         standing = [sign for sign in inside if sign.kind is Kind.STANDS]
         led = next((sign for sign in standing if sign.start in places), None)
@@ -294,10 +318,11 @@ class _Body:
         if led is not None:
             self._led(number, led)
         elif not self._labelled(number, places):
-            self._heading(number, standing)
+            led = self._heading(number, standing)
         for sign in standing:
             if sign is not led:
                 self._within(number, sign)
+        self._enclosed(number, {sign.start for sign in inside})
         self._sentences(number)
         self._portion(number, places)
 
@@ -320,18 +345,24 @@ class _Body:
         """A mark that begins a line: alone as a heading is, or before a colon, a dash or, in
         capitals, the paragraph itself. Returns whether there is one."""
         line = self._lines[number]
-        sign = next(filter(None, (mark_at(line, at) for at in places)), None)
-        if sign is None or sign.words[0].islower() or (sign.short and not sign.large):
+        prefix = _PREFIX.match(line, places[-1])
+        tried = (*places, prefix.end()) if prefix else places
+        sign = next(filter(None, (mark_at(line, at) for at in tried)), None)
+        if sign is None or (sign.short and not sign.large):
+            return False
+        if sign.words[0].islower() and (sign.marks.classified or not self._is_blank(number - 1)):
             return False
         if sign.marks.classified and not (sign.large or " " in sign.words):
             return False
+        if this := _FOR_THIS.match(line, sign.end):
+            sign = replace(sign, end=this.end())
         if ends_line(line, sign.end):
-            if line[sign.end :].strip()[:1] == "." and not sign.large:
-                return False
             if not sign.marks.classified:
                 self._alone(number, sign)
             return True
         separator = _SEPARATOR.match(line, sign.end)
+        if separator is None and not sign.short and not _is_unknown(sign):
+            separator = re.compile(r"\.(?= [A-Z])").match(line, sign.end)
         follows = line[separator.end() if separator else sign.end :]
         if separator is None:
             plainly = sign.large and not sign.short and line[sign.end : sign.end + 1] == " "
@@ -352,28 +383,47 @@ class _Body:
         """A mark that is a line: of the document at its head and foot, else of what it heads."""
         if sign.short and self._is_credit(number):
             return
+        if sign.words[0].islower() and not self._shape(number):
+            return
         if number < self._titles or number >= self._last:
             self._whole(sign, doubtful=True)
         elif not (sign.large and not sign.short) or _NUMBERED.match(self._lines[number]):
             # In capitals, and no heading's number before it: the document's own, in `marks`.
             self._passage(number, sign, self._section_end(number), doubtful=True)
 
-    def _heading(self, number: int, standing: list[Sign]) -> None:
-        """A heading that ends with a mark: of all that it heads."""
+    def _heading(self, number: int, standing: list[Sign]) -> Sign | None:
+        """A heading that ends with a mark: of all that it heads. Returns that mark."""
         line = self._lines[number]
         if not self._is_heading(number):
-            return
+            return None
         sign = next((each for each in standing if ends_line(line, each.end)), None)
         sign = sign or _behind_sign(line)
-        if sign is None:
-            return
-        if sign.marks.classified or _is_word(line, sign, self._written[number]):
-            return
+        if sign is None or sign.marks.classified:
+            return None
+        if _is_word(line, sign, self._written[number]):
+            return None
         before = line[: sign.start].rstrip()
         if before.endswith((".", "!", "?")) or (sign.short and _NAME_BEFORE.search(before)):
-            return
+            return None
         start = Sign(0, sign.end, sign.words, sign.marks, short=sign.short)
         self._passage(number, start, self._section_end(number), doubtful=True)
+        return sign
+
+    def _enclosed(self, number: int, known: set[int]) -> None:
+        """A passage in brackets that a mark begins: [SF : le ministre…]; `known`: where brackets
+        begin that hold a mark alone."""
+        line = self._lines[number]
+        for opening in _OPENS_WITHIN.finditer(line):
+            sign = None if opening.start() in known else mark_at(line, opening.end())
+            separator = _SEPARATOR.match(line, sign.end) if sign else None
+            if sign is None or separator is None or not line[separator.end() :].strip():
+                continue
+            if sign.short and (not sign.large or self._defines(sign, line[separator.end() :][:80])):
+                continue
+            if sign.marks.classified and not sign.large:
+                continue
+            start = replace(sign, start=opening.start())
+            self._passage(number, start, self._paragraph_end(number), doubtful=sign.short)
 
     def _within(self, number: int, sign: Sign) -> None:
         """A mark in brackets within a paragraph: from there to its end, or all of it in doubt."""
@@ -387,15 +437,19 @@ class _Body:
                 self._whole(sign)
             return
         last = self._paragraph_end(number)
+        ends = last == number and ends_line(line, sign.end)
+        labels = sign.start <= SHORT_LABEL and _SEPARATOR.match(line, sign.end) is not None
         if sign.bracket != "(":
-            if sign.large or not sign.short:
+            if ends:
+                self._of_paragraph(number, sign)
+            elif sign.large or not sign.short:
                 self._passage(number, sign, last)
         elif opens:
             self._passage(number, sign, last, doubtful=True)
-        elif not sign.short or (
-            last == number
-            and ends_line(line, sign.end)
-            and _LOWER_OR_END.search(line[max(0, sign.start - 40) : sign.start])
+        elif (
+            not sign.short
+            or labels
+            or (ends and _LOWER_OR_END.search(line[max(0, sign.start - 40) : sign.start]))
         ):
             self._of_paragraph(number, sign)
 
@@ -539,7 +593,7 @@ class _Body:
 
     def _is_credit(self, number: int) -> bool:
         """Whether initials alone in a line stand under a photograph."""
-        around = self._written[max(0, number - 2) : number + 2]
+        around = self._written[max(0, number - 2) : number + 3]
         return any(map(_is_credit, around))
 
     def _at(self, number: int, column: int) -> int:
