@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.classification import Classification, CountryTag, OrganisationTag, ThemeTag
 from schemas.events import Kind
-from schemas.note import Frozen, Note
+from schemas.note import Frozen, MarkedSpan, Note
 from schemas.vocabulary import FRENCH, Genre, Marking
 
 
@@ -308,7 +308,8 @@ class Preview(BaseModel):
 
     Offsets of the evidence count code points of `subject` and `body` as they stand here. For a
     document: `name` is its file's, `read` what was read in it, `warnings` what its receipt would
-    say, `problem` why it would be refused if it were sent as it is, by who asks.
+    say, `problem` why it would be refused if it were sent as it is, by who asks. `marking`,
+    `special_france` and `marked_spans` are the protection that it would have, `warnings` say why.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -320,6 +321,9 @@ class Preview(BaseModel):
     themes: tuple[ThemeTag, ...]
     countries: tuple[CountryTag, ...]
     organisations: tuple[OrganisationTag, ...]
+    marking: Marking = Marking.NON_PROTEGE
+    special_france: bool = False
+    marked_spans: tuple[MarkedSpan, ...] = ()
     read: DocumentRead | None = None
     warnings: list[str] = []
     problem: Problem | None = None

@@ -24,14 +24,23 @@ from schemas.access import Role
 from schemas.answers import Preview
 from schemas.classification import Classification
 from schemas.draft import Draft
-from schemas.marks import Level
+from schemas.marks import Level, Marks
 from services.runtime import marks, problems
 from services.runtime.access.gate import needs
 from services.runtime.errors import Unavailable
 from services.runtime.french import complaints
 from services.runtime.guard.limits import counts_itself
 from services.runtime.inspection import refuse_inspection
+from services.runtime.marked_passages import look
 from services.runtime.problems import ProblemError
+from services.runtime.protection import (
+    Protection,
+    Unmarkable,
+    in_our_words,
+    of_words,
+    protection,
+    words_to_mark,
+)
 from services.runtime.settings import Settings
 from services.runtime.told import NDJSON
 
@@ -155,35 +164,54 @@ def router(classify: Classify, documents: Documents, settings: Settings) -> APIR
             )
         # Off the event loop: a large note takes a while to read, others go on meanwhile.
         raw = await _body(request, settings.max_body_bytes)
-        draft = await asyncio.to_thread(read_draft, raw, settings.approved_levels)
-        found = await tags(draft)
+        draft, held = await asyncio.to_thread(read_draft, raw, settings.approved_levels)
+        found = (await tags(draft)).model_copy(update=held.as_fields())
         return Response(found.model_dump_json(exclude_none=True), media_type=JSON)
 
     return routes
 
 
-def read_draft(raw: bytes, approved: frozenset[Level] = frozenset()) -> Draft:
-    """The text to tag in the bytes of a JSON body. Raises ProblemError: 400 for no JSON, 422, also
-    for a classified document."""
-    _check(raw, approved)
+def read_draft(raw: bytes, approved: frozenset[Level] = frozenset()) -> tuple[Draft, Protection]:
+    """The text to tag in the bytes of a JSON body, and the protection that it would have.
+
+    Raises ProblemError: 400 for no JSON, 422, also for a classified document.
+    """
+    given = _given(raw)
+    seen = _checked(marks.of_fields(given), approved)
+    warned: tuple[str, ...] = ()
+    wanted: list[dict[str, str]] = []
     try:
-        return Draft.model_validate_json(raw)
+        if isinstance(given, dict):
+            warned = in_our_words(given)
+            wanted = words_to_mark(given)
+            raw = json.dumps(given).encode()
+        draft = Draft.model_validate_json(raw)
+        draft = draft.model_copy(update={"marked_spans": of_words(draft, wanted)})
+    except Unmarkable as error:
+        raise ProblemError(422, errors=[{"field": error.field, "detail": str(error)}]) from None
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
         if errors[0]["type"] == "json_invalid":
             raise ProblemError(400, "JSON non valide") from None
         raise ProblemError(422, errors=complaints(errors)) from None
+    found = look(draft.subject, draft.body)
+    _checked(found.marks, approved)
+    return draft, protection(draft, found, seen).also(warned)
 
 
-def _check(raw: bytes, approved: frozenset[Level]) -> None:
-    """Raises ProblemError where the note, as it was sent, is a classified document."""
+def _given(raw: bytes) -> Any:
     try:
-        fields = json.loads(raw)
+        return json.loads(raw)
     except (ValueError, RecursionError):
-        return  # no JSON, which the reading of the draft says
-    refused = marks.refused(marks.of_fields(fields), approved)
+        return None  # no JSON, which the reading of the draft says
+
+
+def _checked(found: Marks, approved: frozenset[Level]) -> Marks:
+    """Return these marks. Raises ProblemError where they are a document's that may not be kept."""
+    refused = marks.refused(found, approved)
     if refused is not None:
         raise ProblemError.of(refused)
+    return found
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from schemas import vocabulary
+from schemas import marks, vocabulary
 from services.cli import client
 
 EVIDENCE = 3
@@ -19,7 +19,10 @@ EVIDENCE = 3
 
 LONG_SUBJECT = 60
 
-KEPT = ("release", "themes", "countries", "organisations", "warnings", "problem")
+KEPT = (
+    *("release", "themes", "countries", "organisations", "warnings", "problem"),
+    *("marking", "special_france", "marked_spans"),
+)
 """Of the service's answer: what is not the text itself."""
 
 FIELDS = {
@@ -102,6 +105,7 @@ def lines(read: Mapping[str, Any], tags: Mapping[str, Any]) -> Iterator[str]:
         yield _line("organisme", tag["id"], tag)
     if not tags["themes"] and not tags["countries"]:
         yield "  aucun thème ni pays"
+    yield from _protection(tags)
     for warning in tags.get("warnings", ()):
         yield f"  à savoir   {warning}"
     if "problem" in tags:
@@ -110,12 +114,24 @@ def lines(read: Mapping[str, Any], tags: Mapping[str, Any]) -> Iterator[str]:
 
 def in_short(read: Mapping[str, Any]) -> str:
     """What was read in a document, on part of a line: reference, date, subject."""
-    subject = str(read["subject"])
-    if len(subject) > LONG_SUBJECT:
-        subject = subject[: LONG_SUBJECT - 1] + "…"
+    subject = _in_short(str(read["subject"]))
     reference = read.get("reference") or "sans référence"
     day = read.get("date") or "sans date"
     return f"{reference}, {day}, « {subject} »"
+
+
+def _protection(tags: Mapping[str, Any]) -> Iterator[str]:
+    """The marks that the note would bear, and its passages that would have their own."""
+    if of_note := marks.names(tags.get("marking"), tags.get("special_france")):
+        yield f"  protection {', '.join(of_note)}"
+    for span in tags.get("marked_spans", ()):
+        of_passage = ", ".join(marks.names(*marks.rights_of(span["mark"])))
+        yield f"  passage    {of_passage} : « {_in_short(span['words'])} »"
+
+
+def _in_short(words: str) -> str:
+    words = " ".join(words.split())
+    return words if len(words) <= LONG_SUBJECT else words[: LONG_SUBJECT - 1] + "…"
 
 
 def _line(kind: str, label: str, tag: Mapping[str, Any]) -> str:
@@ -139,4 +155,10 @@ def _of_document(
 
 
 def _tags(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: found[name] for name in KEPT if name in found}
+    kept = {name: found[name] for name in KEPT if name in found}
+    if "marked_spans" in kept:
+        kept["marked_spans"] = [
+            span | {"words": found[span["field"]][span["start"] : span["end"]]}
+            for span in kept["marked_spans"]
+        ]
+    return kept

@@ -26,9 +26,10 @@ import typer
 from schemas import vocabulary
 from schemas.access import EVERY_POST
 from schemas.answers import Problem
-from schemas.marks import Level, Marks
+from schemas.draft import Draft as AsSent
+from schemas.marks import Level, Marks, canonical
 from schemas.note import note_id
-from schemas.vocabulary import Genre
+from schemas.vocabulary import Genre, Marking
 from services.cli import client, preview
 from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
@@ -36,6 +37,8 @@ from services.cli.terminal import say
 from services.ingest.formats import plain
 from services.ingest.formats.plain import Plain
 from services.runtime import marks
+from services.runtime.marked_passages import look
+from services.runtime.protection import WORDS, of_words
 
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
 FILE_ENDINGS = (".html", ".htm", ".docx", ".odt", ".pdf", ".eml", ".zip")
@@ -112,6 +115,13 @@ def submit(
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Objet (un seul fichier).")] = None,
     reference: Annotated[str | None, typer.Option(help="Référence (un seul fichier).")] = None,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Passage à protéger (un seul fichier) : « spécial France: les mots du passage ». "
+            "Mentions : DR, diffusion restreinte, SF, spécial France, DR-SF. Répétable."
+        ),
+    ] = None,
     only_preview: Annotated[
         bool,
         typer.Option(
@@ -135,7 +145,9 @@ def submit(
         "genre": genre,
         "language": language,
     }
-    overrides = {name: str(value) for name, value in given.items() if value}
+    overrides: dict[str, Any] = {name: str(value) for name, value in given.items() if value}
+    if mark:
+        overrides[WORDS] = _marked(mark, paths)
     counts: Counter[str] = Counter()
     for result in missing:
         _say(result, counts, as_json)
@@ -212,7 +224,26 @@ def _check(
             raise typer.BadParameter(f"date invalide : {day} (AAAA-MM-JJ)")
 
 
-def _sources(path: Path, post: str | None, overrides: dict[str, str]) -> Iterator[Source]:
+def _marked(given: list[str], paths: list[Path]) -> list[dict[str, str]]:
+    """The passages to mark, as the service takes them. Raises BadParameter."""
+    if len(paths) != 1 or paths[0].suffix.lower() in NOTE_ENDINGS:
+        raise typer.BadParameter(
+            "--mark ne vaut que pour un seul fichier, qui n'est pas du JSON (là : « marked_words »)"
+        )
+    found = []
+    for each in given:
+        mark, _, words = each.partition(":")
+        known = canonical(mark)
+        if known is None or known == Marking.NON_PROTEGE or not words.strip():
+            raise typer.BadParameter(
+                f"--mark « {each} » : donner une mention (DR, diffusion restreinte, SF, spécial "
+                "France, DR-SF), deux-points, puis les mots du passage"
+            )
+        found.append({"mark": known, "words": words.strip()})
+    return found
+
+
+def _sources(path: Path, post: str | None, overrides: dict[str, Any]) -> Iterator[Source]:
     """The notes in one file, or why it cannot be sent."""
     source = shown(path)
     ending = path.suffix.lower()
@@ -256,8 +287,9 @@ def _once(drafts: Iterable[Source]) -> Iterator[Source]:
         yield draft
 
 
-def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
-    """The note in a text file. Raises ValueError where it has no text, OSError unreadable."""
+def text_draft(path: Path, post: str, overrides: dict[str, Any]) -> Draft:
+    """The note in a text file. Raises ValueError where it has no text, or not the words that are to
+    be marked, OSError unreadable."""
     _check_name(path)
     found = plain.read(path.read_bytes())
     said = header(found)
@@ -272,7 +304,10 @@ def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
         "body": found.body,
     }
     dated = "date" in said or "date" in overrides
-    return Draft(shown(path), payload | said | overrides, defaulted=() if dated else ("date",))
+    fields: dict[str, Any] = payload | said | overrides
+    if WORDS in fields:
+        of_words(AsSent(subject=fields["subject"], body=fields["body"]), fields[WORDS])
+    return Draft(shown(path), fields, defaulted=() if dated else ("date",))
 
 
 def header(text: Plain) -> dict[str, Any]:
@@ -283,7 +318,7 @@ def header(text: Plain) -> dict[str, Any]:
     return said
 
 
-def upload(path: Path, post: str | None, overrides: dict[str, str]) -> Upload:
+def upload(path: Path, post: str | None, overrides: dict[str, Any]) -> Upload:
     """A document to send as it is; the file's date for one that does not say its own.
 
     Raises ValueError for a name that cannot be sent, OSError unreadable.
@@ -359,11 +394,20 @@ def _not_to_be_sent(source: Draft | Upload) -> Problem | None:
     if isinstance(source, Upload):
         return _refused_here(marks.of_name(source.path.name))
     if isinstance(source.payload, dict):
-        return _refused_here(marks.of_fields(source.payload))
+        return _refused_here(_marks_of(source.payload))
     try:
-        return _refused_here(marks.of_fields(json.loads(source.payload)))
+        return _refused_here(_marks_of(json.loads(source.payload)))
     except (ValueError, RecursionError):
         return None  # no JSON, which the service says
+
+
+def _marks_of(fields: Any) -> Marks:
+    """The marks of a note as it is sent, those within its text too."""
+    found = marks.of_fields(fields)
+    known = fields if isinstance(fields, dict) else {}
+    texts = [known.get(name) for name in ("subject", "body")]
+    subject, body = (text if isinstance(text, str) else "" for text in texts)
+    return found | look(subject, body).marks
 
 
 def _refused_here(found: Marks) -> Problem | None:

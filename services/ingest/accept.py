@@ -15,13 +15,22 @@ from pydantic import ValidationError
 from schemas.access import Caller
 from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
-from schemas.marks import NONE, STRICTEST, Level, Marks, canonical, read
+from schemas.marks import NONE, Level, Marks
 from schemas.note import Note
 from services.ingest import language
 from services.runtime import marks
 from services.runtime.french import MOST_CHARACTERS, MOST_ERRORS, complaints, detail
 from services.runtime.ids import uuid7
+from services.runtime.marked_passages import look
 from services.runtime.problems import problem
+from services.runtime.protection import (
+    WORDS,
+    Unmarkable,
+    in_our_words,
+    of_words,
+    protected,
+    words_to_mark,
+)
 from services.runtime.registry import Submission
 
 MAY_BE_DEFAULTED = frozenset({"date"})
@@ -41,8 +50,10 @@ _TRACEPARENT = re.compile(
 _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 """In the raw text: a string with NUL or a lone surrogate may follow from it, no other can."""
 
-MOST_SHOWN = 60
-"""Characters of an unknown mark that a warning repeats."""
+STATED = frozenset({"marking", "special_france", "marked_spans"})
+"""Fields of a note that say how it is protected."""
+DECLARED = STATED | {WORDS}
+"""The same of a submission."""
 
 
 class Refused(Exception):
@@ -138,26 +149,38 @@ def note_of(
     fields: dict[str, Any],
     seen: Marks = NONE,
     approved: frozenset[Level] = frozenset(),
+    before: Note | None = None,
 ) -> tuple[Note, tuple[str, ...]]:
-    """As `read_note`, of a JSON body and its fields as `read_object` gives them."""
+    """As `read_note`, of a JSON body and its fields as `read_object` gives them.
+
+    `before` is the note that this one takes the place of. Where its text stays and the sender
+    states all marks, what may be a mark and may be none is as the sender says.
+    """
     seen = checked(seen | marks.of_fields(fields), approved)
     warned: tuple[str, ...] = ()
-    if fields.keys() & {"marking", "marked_spans"}:
-        given = json.loads(text)  # once more: its numbers as they are written
-        warned = _in_our_words(given)
-        text = json.dumps(given)
+    wanted: list[dict[str, str]] = []
     try:
+        if fields.keys() & DECLARED:
+            given = json.loads(text)  # once more: its numbers as they are written
+            warned = in_our_words(given)
+            wanted = words_to_mark(given)
+            text = json.dumps(given)
         note = Note.model_validate_json(text, strict=True)
+        if wanted:
+            note = note.model_copy(update={"marked_spans": of_words(note, wanted)})
+    except Unmarkable as error:
+        raise Refused(invalid([{"field": error.field, "detail": str(error)}])) from None
     except ValidationError as error:
         wrong = complaints(error.errors(include_url=False, include_input=False))
         raise Refused(invalid(wrong)) from None
     # A string of digits passes for a number of seconds since 1970.
     if not _DATE.fullmatch(fields["date"]):
         raise Refused(invalid([{"field": "date", "detail": detail("date_parsing", {})}]))
-    marked = under(note, seen)
-    if marked is not note:
-        warned = (*warned, _stricter(note, marked))
-    return marked, warned
+    found = look(note.subject, note.body)
+    checked(found.marks, approved)
+    same_text = before is not None and (before.subject, before.body) == (note.subject, note.body)
+    note, marked = protected(note, found, seen, doubts=not (same_text and fields.keys() >= STATED))
+    return note, (*warned, *marked)
 
 
 def under(note: Note, seen: Marks) -> Note:
@@ -323,49 +346,6 @@ def _wrong_character(text: str) -> str | None:
 def _shown(name: str) -> str:
     """A field's name as it can be quoted."""
     return name[:MOST_CHARACTERS].encode("utf-8", "replace").decode()
-
-
-def _in_our_words(given: dict[str, Any]) -> tuple[str, ...]:
-    """Have the declared marks of a note written in the contract's words; what its sender should
-    know of those that are not known. An unknown mark of a passage stays as it is."""
-    warned: list[str] = []
-    mark = given.get("marking")
-    if isinstance(mark, str):
-        meant = read(mark) or STRICTEST
-        given["marking"], special_france = meant.marking, meant.special_france
-        if special_france and given.get("special_france", False) is False:
-            given["special_france"] = True
-        if canonical(mark) is None:
-            warned.append(_unknown(mark, "la note"))
-    spans = given.get("marked_spans")
-    for span in spans if isinstance(spans, list) else ():
-        mark = span.get("mark") if isinstance(span, dict) else None
-        if isinstance(mark, str):
-            known = canonical(mark)
-            span["mark"] = known or mark
-            if known is None and len(warned) < MOST_ERRORS:
-                warned.append(_unknown(mark, "le passage"))
-    return tuple(dict.fromkeys(warned))
-
-
-def _unknown(mark: str, what: str) -> str:
-    return (
-        f"la mention « {' '.join(mark[:MOST_SHOWN].split())} » n’est pas connue : {what} reçoit la "
-        "protection la plus stricte (diffusion restreinte, spécial France)"
-    )
-
-
-def _stricter(said: Note, both: Note) -> str:
-    """That the text bears marks which its sender did not declare."""
-    found = []
-    if both.marking is not said.marking:
-        found.append("en diffusion restreinte")
-    if both.special_france and not said.special_france:
-        found.append("spécial France")
-    return (
-        "le texte, ou ce qui y est joint, porte une mention qui n’était pas déclarée : la note est "
-        f"{' et '.join(found)}"
-    )
 
 
 def invalid(errors: list[dict[str, str]], whole: str = "note") -> Problem:

@@ -22,8 +22,9 @@ from services.ingest.formats import Document, Unreadable
 from services.ingest.formats.model import places_of
 from services.runtime import marks
 from services.runtime.problems import problem
+from services.runtime.protection import WORDS
 
-OF_ONE = ("reference", "subject", "body")
+OF_ONE = ("reference", "subject", "body", WORDS)
 """What can be said of one document, not of several at once."""
 
 NEEDED = {

@@ -32,6 +32,7 @@ from services.runtime.journal import enter_all, record, sender_of
 from services.runtime.log import Log
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
+from services.runtime.protection import WORDS
 from services.runtime.registry import Begun, Registry
 from services.runtime.settings import Settings
 
@@ -45,6 +46,22 @@ MARKING = {
     "description": "Mention de protection, écrite librement (« Diffusion restreinte », « DR », "
     "« Spécial France », « Non protégé »…). Une mention inconnue vaut la plus stricte, et le reçu "
     "en avertit ; un document classifié est refusé.",
+}
+MARKED_WORDS = {
+    "type": "array",
+    "title": "Marked Words",
+    "default": [],
+    "description": "Passages à protéger, désignés par leurs mots, qui doivent se trouver une seule "
+    "fois dans l'objet ou le texte : chacun devient un élément de « marked_spans ».",
+    "items": {
+        "type": "object",
+        "required": ["mark", "words"],
+        "additionalProperties": False,
+        "properties": {
+            "mark": {"type": "string", "description": "Mention, écrite librement."},
+            "words": {"type": "string", "description": "Les mots du passage."},
+        },
+    },
 }
 logger = logging.getLogger(__name__)
 
@@ -285,6 +302,7 @@ def _note_schema() -> dict[str, Any]:
     """The JSON Schema of a note as it is sent, in one piece: its marks are written freely."""
     note = _inline(Note.model_json_schema())
     note["properties"]["marking"] = MARKING
+    note["properties"][WORDS] = MARKED_WORDS
     return note
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic import ValidationError
@@ -16,7 +17,8 @@ from schemas import vocabulary
 from schemas.access import Role
 from schemas.answers import Preview, PreviewLine, Problem
 from schemas.draft import Draft
-from services.ingest.accept import Refused, defaulted_fields
+from schemas.marks import NONE
+from services.ingest.accept import DECLARED, STATED, Refused, defaulted_fields
 from services.ingest.body import JSON
 from services.ingest.documents import Reading, read_metadata
 from services.ingest.files import read_file
@@ -29,7 +31,9 @@ from services.ingest.streamed import Streamed
 from services.runtime import problems
 from services.runtime.access.gate import caller_of
 from services.runtime.errors import Unavailable
+from services.runtime.marked_passages import look
 from services.runtime.problems import problem
+from services.runtime.protection import protection
 from services.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -111,12 +115,23 @@ async def _tagged(reading: Reading, tags: Tags) -> Preview | Problem:
             "warnings": list(warned),
             "problem": refused,
         }
+        | _protected(reading, draft)
     )
+
+
+def _protected(reading: Reading, draft: Draft) -> dict[str, Any]:
+    """The protection that the note would have, as fields of the answer; of one that would be
+    refused, why, too."""
+    if isinstance(reading.found, Problem):
+        seen = reading.document.marks if reading.document else NONE
+        return protection(draft, look(draft.subject, draft.body), seen).as_fields()
+    note = reading.found.submission.event.note
+    return {name: getattr(note, name) for name in STATED}
 
 
 def _draft(reading: Reading) -> Draft | None:
     """What can be tagged of a document, be it no note that ingest would take; None: nothing."""
-    fields = dict(reading.fields)
+    fields = {name: value for name, value in reading.fields.items() if name not in DECLARED}
     post = fields.pop("post", None)
     if isinstance(post, str) and post in vocabulary.posts():
         fields["post"] = post

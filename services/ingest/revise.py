@@ -3,6 +3,7 @@
 As for a submission: begun in the registry, written to the log, and only then said to be received.
 """
 
+from collections import Counter
 from collections.abc import Set
 from datetime import datetime
 from functools import partial
@@ -54,7 +55,7 @@ def read_rectification(
     no note.
     """
     text, stated = read_object(raw)
-    note, marked = note_of(text, stated, approved=approved)
+    note, marked = note_of(text, stated, approved=approved, before=before)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
     warned = (*marked, *language.warnings(note, defaulted))
@@ -102,8 +103,8 @@ def still_protected(note: Note, before: Note, stated: Set[str]) -> tuple[Note, t
     """The note with the protection that it had before, where its sender says nothing of it; what
     the sender should know of that.
 
-    Passages stay where the text is the same. In another text their places are not known: the whole
-    note gets the strictest of their marks.
+    Passages stay where the text is the same. In another text the place of one is known only where
+    its words are marked again: else the whole note gets the strictest of their marks.
     """
     kept = NONE
     if "marking" not in stated:
@@ -112,10 +113,15 @@ def still_protected(note: Note, before: Note, stated: Set[str]) -> tuple[Note, t
         kept |= Marks(special_france=before.special_france)
     if "marked_spans" not in stated and before.marked_spans:
         if (note.subject, note.body) == (before.subject, before.body):
-            note = note.model_copy(update={"marked_spans": before.marked_spans})
+            spans = tuple(dict.fromkeys((*before.marked_spans, *note.marked_spans)))
+            note = note.model_copy(update={"marked_spans": spans})
         else:
-            for span in before.marked_spans:
-                kept |= Marks(*rights_of(span.mark))
+            again = Counter(_words_of(note))
+            for words, mark in _words_of(before):
+                if again[words, mark]:
+                    again[words, mark] -= 1
+                else:
+                    kept |= Marks(*rights_of(mark))
     protected = under(note, kept)
     if protected is note:
         return note, ()
@@ -124,6 +130,12 @@ def still_protected(note: Note, before: Note, stated: Set[str]) -> tuple[Note, t
         "désormais pour toute la note) : pour en changer, donner « marking », « special_france » "
         "et « marked_spans »",
     )
+
+
+def _words_of(note: Note) -> list[tuple[str, str]]:
+    """The words of each marked passage of a note, and their mark."""
+    texts = {"subject": note.subject, "body": note.body}
+    return [(texts[each.field][each.start : each.end], each.mark) for each in note.marked_spans]
 
 
 def withdrawal(note_id: UUID, *, now: datetime, if_match: str) -> RevisionSubmission:

@@ -18,10 +18,13 @@ from schemas.letters import plain
 from schemas.marks import LONGEST, NONE, Level, Marks, any_of, data, letters, named, read
 from schemas.marks import read_form as form
 from schemas.note import MAX_BODY
+from services.runtime.mark_forms import Kind, bounds, bracketed
 
 if TYPE_CHECKING:
     from schemas.answers import Problem
 
+LONG_TITLE = 150
+"""Characters of a line that may still be a title."""
 HEAD_LINES = 15
 """Lines with text at the head of a text where a mark may be written as a heading is: the longest
 letterhead seen has as many."""
@@ -137,7 +140,7 @@ def _lines_of_name(name: str) -> str:
 
 
 _ANCHORS = (
-    *("SECRET", "CONFIDENTI", "RESTREINTE", "SPECIAIFRANCE", "FRANCESEUI", "FRANCEONIY"),
+    *("SECRET", "CONFIDENTI", "RESTREINT", "SPECIAIFRANCE", "FRANCESEUI", "FRANCEONIY"),
     *("FRENCHEYES", "COSMIC", "GEHEIM", "VERTRAUI", "SEGRET", "HEMIIG", "RISERVATISS", "STRAP"),
     *("IIMITE", "RESTREINTU", "UERESTREINT", "OTANRESTREINT", "NATORESTREINT", "EURESTREINT"),
     *("RESTRICTED", "RESTREINTO", "DIENSTGE", "VSNFD", "SENSITIVE", "CIASSIFIE"),
@@ -298,6 +301,7 @@ def _labelled(lines: list[str]) -> Marks:
 def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -> Marks:
     marks = NONE
     ends = frozenset() if head else _ends(lines)
+    titles = next((at for at, line in enumerate(lines) if is_text(line)), len(lines))
     anchor = re.compile("|".join(anchors))
     seen: set[tuple[str, bool]] = set()
     at = place = 0
@@ -306,8 +310,8 @@ def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -
         line, outside = lines[at].strip(), head or at in ends
         if (line, outside) not in seen:
             seen.add((line, outside))
-            marks |= _of_line(line, outside)
-            if outside:
+            marks |= _of_line(line, outside, head or at < titles)
+            if outside and (head or not _bounds(line)):
                 marks |= _in_title(line) if head else _behind(line)
         place = squeezed.find("\n", found_at.end())
         if place < 0:
@@ -323,12 +327,35 @@ def _ends(lines: list[str]) -> frozenset[int]:
     return frozenset((*head, *foot))
 
 
-def _of_line(line: str, outside: bool) -> Marks:
-    """The marks of a line; `outside`: it stands at the head or the foot."""
+def _of_line(line: str, outside: bool, titled: bool) -> Marks:
+    """The marks of a line; `outside`: it stands at the head or the foot; `titled`: before all text.
+
+    Behind that a line may be a paragraph or head one: what a restricting mark is worth there,
+    `marked_passages` finds.
+    """
     marks = NONE
     for words in _with_and_without_ending(line):
-        marks |= _of_words(words, outside)
-    return marks
+        found = _of_words(words, outside)
+        large_alone = _capitals(words) and form(words) is not None
+        if titled or large_alone or found.classified or found.levels:
+            marks |= found
+    if marks == NONE or marks.classified or marks.levels:
+        return marks
+    return NONE if _bounds(line) else marks
+
+
+def _bounds(line: str) -> bool:
+    """Whether a line begins or ends a passage."""
+    lead = next((at for at, each in enumerate(line) if each.isalnum()), 0)
+    inside = (sign for sign in bracketed(line) if sign.kind is not Kind.STANDS)
+    return any(bounds(line, lead)) or any(inside)
+
+
+def is_text(line: str) -> bool:
+    """Return whether a line is of a paragraph, not of a letterhead or a title."""
+    line = line.strip()
+    ends = line.endswith((".", "!", "?", ";", ':"', '."'))
+    return len(line) > LONG_TITLE or (ends and (len(line) > 80 or line.count(" ") >= 5))
 
 
 def _with_and_without_ending(line: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import TypeGuard
 from zipfile import ZipInfo
 
@@ -25,7 +26,7 @@ from services.ingest.formats.model import (
     places_of,
 )
 from services.ingest.formats.text import one_line, tidy
-from services.runtime import marks
+from services.runtime import marked_passages, marks
 from services.runtime.marks import Text, of_name
 
 logger = logging.getLogger(__name__)
@@ -159,6 +160,9 @@ def _holding(document: Document, inside: Sequence[Document | Unreadable]) -> Doc
         if isinstance(each, Unreadable) and each.classified:
             return _classified(document.name)
         held |= each.marks | of_name(each.name)
+        if isinstance(each, Document):
+            # Whoever may not see one of its passages may not see them in the bytes of the mail.
+            held |= marked_passages.look(each.subject, each.body).marks
     return replace(
         document,
         marks=held,
@@ -284,6 +288,7 @@ def _mailed(
 ) -> Iterator[Part | Unreadable]:
     found = mail.read(data)
     seen = marks.found(Text(found.beside, head=True), Text(found.lines))
+    seen |= marked_passages.beside(found.beside)
     if found.content is not None:
         seen |= _marks_in(found.content)
     left = [_in_left_out(attachment.data) for attachment in found.attachments]
@@ -332,6 +337,9 @@ def _document(part: Part) -> Document:
         unseen = part.unseen or content.unseen or held is None
     if len(body) > MAX_BODY:
         raise Refused(413, f"Le texte dépasse {MAX_BODY} caractères : le partager.")
+    within_text = marked_passages.look(subject, body)
+    check(within_text.marks)
+    seen |= within_text.of_the_whole | marked_passages.beside(_title_of(part.name))
     return Document(
         name=part.name,
         media_type=kinds.MEDIA_TYPES[part.kind],
@@ -365,9 +373,15 @@ def _marks_in(content: Content) -> Marks:
         Text(content.text),
         Text(content.lines),
     )
+    found |= marked_passages.beside(f"{content.title}\n{content.beside}")
     for name in content.attachments:
         found |= of_name(name)
     return found
+
+
+def _title_of(name: str) -> str:
+    """A file's name as a title is written."""
+    return PurePosixPath(name).stem.replace("_", " ")
 
 
 def _marks_of(name: str, data: bytes, depth: int) -> Marks | None:

@@ -13,6 +13,7 @@ from schemas.marks import NONE, Marks
 from services.ingest.formats import archive, beside, html, kinds
 from services.ingest.formats.model import Refused
 from services.runtime import marks
+from services.runtime.marked_passages import look as look_in_text
 from services.runtime.marks import Text, of_name
 
 MOST_READ = 200
@@ -96,7 +97,9 @@ def _in_package(data: bytes, depth: int) -> Look:
             if not _is_office(set(packed.namelist()), packed):
                 return _UNSEEN
             said = beside.of_package(packed)
-            found = marks.found(Text(beside.joined(said.lines)), Text(said.names, head=True))
+            text = beside.joined(said.lines)
+            found = marks.found(Text(text), Text(said.names, head=True))
+            found |= look_in_text("", text).certain.marks
             held = list(beside.files_in(packed))
     except Refused:
         return _UNSEEN
@@ -122,6 +125,8 @@ def _as_text(name: str, data: bytes) -> Look:
     except Refused:
         return _UNSEEN
     found = marks.found(Text(text), Text(_CELLS.sub("\n", text)))
+    # Initials are too often the head of a table's column.
+    found |= look_in_text("", text).certain.marks
     plain = (
         PurePosixPath(name).suffix.lower() in _TEXTS
         and not _NO_SIGNS.search(text)
