@@ -36,8 +36,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail: its text (None where it has none) and the attachments to read; for the marks of
-    protection alone, other forms of its text (`lines`), and its headers (`beside`)."""
+    """A mail: its text (None where it has none and brings nothing; empty where it only brings
+    something) and the attachments to read; for the marks of protection alone, other forms of its
+    text (`lines`), and its headers (`beside`)."""
 
     content: Content | None
     attachments: tuple[Attachment, ...]
@@ -81,7 +82,11 @@ def read(data: bytes) -> Mail:
             held.append(Held(name or _name_by_type(media_type), _bytes(part)))
             if name and not _is_picture_in_text(part):
                 names.append(name[:200])
-    content = _content(message, texts, pages, tuple(names[:MOST_NAMES]), tuple(held))
+    content: Content | None = _content(
+        message, texts, pages, tuple(names[:MOST_NAMES]), tuple(held)
+    )
+    if content is not None and not content.text and not read_too:
+        content = None
     if content is not None and (
         any(map(_is_encoded, every)) or any(page.unseen for page in pages.values())
     ):
@@ -114,11 +119,9 @@ def _content(
     pages: Mapping[int, Content],
     attachments: tuple[str, ...],
     held: tuple[Held, ...],
-) -> Content | None:
+) -> Content:
     # Several where the writer put a picture or a file between two paragraphs.
     text = "\n\n".join(filter(None, (_text(part, pages) for part in texts)))
-    if not text:
-        return None
     fields = {}
     if day := _day(message):
         fields["date"] = day

@@ -30,6 +30,10 @@ class Document:
     `marks`: the marks of protection in all of the document and in all that lies in it; it is no
     classified one. `unseen`: something lies in it that nobody could look into. `holds`: the SHA-256
     of each file that lies in it.
+
+    `accompanies`: it is a mail that says no more than that something comes with it; then its body
+    may be empty. `covers`: the mails that only brought this document, the nearest first.
+    `supplied`: names of the fields that come from them.
     """
 
     name: str
@@ -42,6 +46,9 @@ class Document:
     marks: Marks = NONE
     unseen: bool = False
     holds: tuple[str, ...] = ()
+    accompanies: bool = False
+    covers: tuple["Document", ...] = ()
+    supplied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
