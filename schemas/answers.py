@@ -57,7 +57,8 @@ class DocumentRead(BaseModel):
     """What was read in a document that was sent as a file: its title, and what its header says.
 
     A field is None where the document does not say it; the sender's metadata wins over all of it.
-    `cover` names the mail that only brought it; `from_cover` the fields that come from there.
+    `cover` names the mail that only brought it; `from_cover` the fields that come from there;
+    `forwarded`: it is the message that a mail only forwards.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +72,7 @@ class DocumentRead(BaseModel):
     attachments: tuple[str, ...] = ()
     cover: str | None = None
     from_cover: tuple[str, ...] = ()
+    forwarded: bool = False
 
 
 class Receipt(BaseModel):

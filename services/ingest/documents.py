@@ -145,6 +145,7 @@ def read_in(document: Document) -> DocumentRead:
         attachments=document.attachments,
         cover=cover_name(document.covers[0]) if document.covers else None,
         from_cover=document.supplied,
+        forwarded=document.forwarded,
     )
 
 
@@ -153,9 +154,15 @@ def cover_name(cover: Document) -> str:
     return cover.name.rpartition("/")[2]
 
 
-def _said_of_covers(document: Document, stated: Set[str]) -> tuple[str, ...]:
-    """What the sender should know of the mails that only brought a document, in French."""
-    said = [
+def _said_of_mails(document: Document, stated: Set[str]) -> tuple[str, ...]:
+    """What the sender should know of mails that only forward or brought a document, in French."""
+    said = []
+    if document.forwarded:
+        said.append(
+            "le courriel ne fait que transférer un message : c’est ce message qui est enregistré "
+            "comme note"
+        )
+    said += [
         f"le courriel « {cover_name(cover)} » ne fait qu’accompagner ce document : il n’est pas "
         "enregistré comme une note"
         for cover in document.covers
@@ -218,7 +225,7 @@ def _reading(
             seen=seen,
             approved=approved,
         )
-        warned = (*taken_as.warnings, *_said_of_covers(document, stated.keys()))
+        warned = (*taken_as.warnings, *_said_of_mails(document, stated.keys()))
         taken_as = replace(taken_as, warnings=warned)
         return Reading(document.name, taken_as, document, read, fields)
     except Refused as refusal:

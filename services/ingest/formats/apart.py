@@ -259,6 +259,7 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             unseen=said["unseen"] is not False,
             holds=tuple(map(str, said["holds"])),
             accompanies=said["accompanies"] is True,
+            forwarded=said["forwarded"] is True,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None

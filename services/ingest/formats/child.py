@@ -49,6 +49,7 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "unseen": found.unseen,
         "holds": found.holds,
         "accompanies": found.accompanies,
+        "forwarded": found.forwarded,
         "same": same,
     }
     return frame(said, b"" if same else found.original)

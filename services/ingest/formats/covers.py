@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from services.ingest.formats.accompanying import only_accompanies
+from services.ingest.formats.forwards import own
 from services.ingest.formats.model import Document, Unreadable, places_of
 
 SUPPLIES = ("date", "post")
@@ -18,8 +19,9 @@ SUPPLIES_ONE = ("reference",)
 
 
 def is_cover(text: str) -> bool:
-    """Return whether that text of a mail only accompanies what is attached to it."""
-    return only_accompanies(text)
+    """Return whether that text of a mail only accompanies what is attached to it: in its own words,
+    which may answer another message."""
+    return only_accompanies(own(text))
 
 
 def told_with_what_they_bring(

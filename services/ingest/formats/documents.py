@@ -361,6 +361,7 @@ def _document(part: Part) -> Document:
         unseen=unseen,
         holds=tuple(sha256(file.data).hexdigest() for file in lies_in),
         accompanies=part.accompanies,
+        forwarded=part.content is not None and part.content.forwarded,
     )
 
 

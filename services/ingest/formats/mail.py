@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from services.ingest.formats import beside, headers, html, kinds
+from services.ingest.formats import beside, forwards, headers, html, kinds
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
@@ -21,7 +21,7 @@ _AS_IT_IS = ("", "7bit", "8bit", "binary")
 _ENCODINGS = (*_AS_IT_IS, "base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
 _WORD = re.compile(r"\s*[\w-]+")
 _UUENCODED = re.compile(rb"^begin [0-7]{3,4} \S", re.M)
-_FORWARDED = re.compile(r"^(?:(?:tr|re|ré|fwd?|réf)\s*:\s*)+", re.I)
+_FORWARDED = re.compile(r"^\s*(?:(?:tr|re|ré|fwd?|réf|wg|aw|rv|sv|vs)\s*:\s*)+", re.I)
 _FLOWED = re.compile(r"(?<=\S) \n(?=[^\s>-])")
 
 
@@ -122,11 +122,18 @@ def _content(
 ) -> Content:
     # Several where the writer put a picture or a file between two paragraphs.
     text = "\n\n".join(filter(None, (_text(part, pages) for part in texts)))
-    fields = {}
-    if day := _day(message):
-        fields["date"] = day
-    subject = _FORWARDED.sub("", one_line(_header(message, "Subject")))
-    return Content(text=text, title=subject, fields=fields, attachments=attachments, held=held)
+    subject = one_line(_header(message, "Subject"))
+    found = forwards.forwarded(text, subject)
+    day = found.date if found and found.date else _day(message)
+    return Content(
+        text=found.text if found else text,
+        title=_FORWARDED.sub("", (found.subject if found else "") or subject),
+        fields={"date": day} if day else {},
+        attachments=attachments,
+        held=held,
+        lines=text if found else "",
+        forwarded=found is not None,
+    )
 
 
 def _parts(message: Message, *, every: bool = False) -> Iterator[Message]:
