@@ -57,6 +57,8 @@ class DocumentRead(BaseModel):
     """What was read in a document that was sent as a file: its title, and what its header says.
 
     A field is None where the document does not say it; the sender's metadata wins over all of it.
+    `cover` names the mail that only brought it; `from_cover` the fields that come from there;
+    `forwarded`: it is the message that a mail only forwards.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,9 @@ class DocumentRead(BaseModel):
     genre: str | None = None
     cites: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    cover: str | None = None
+    from_cover: tuple[str, ...] = ()
+    forwarded: bool = False
 
 
 class Receipt(BaseModel):

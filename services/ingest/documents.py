@@ -31,6 +31,11 @@ NEEDED = {
     "post": "le document ne dit pas quel poste l'envoie : le donner dans les métadonnées",
     "date": "le document ne dit pas sa date : la donner dans les métadonnées",
 }
+_SUPPLIED = {
+    "date": "la date est celle",
+    "post": "le poste est celui",
+    "reference": "la référence est celle",
+}
 _TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Document illisible"}
 
 
@@ -39,8 +44,8 @@ class Reading:
     """One document of a file: what was read in it (None: nothing), and what became of it.
 
     `fields` are those of the note that it would be, as far as they are known; `holds`, the ids of
-    the notes that lie in it, be they taken or not. Of a classified one nothing is said, its name
-    neither.
+    the notes that lie in it, be they taken or not; `beside`, of those that lie in its cover mails.
+    Of a classified one nothing is said, its name neither.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Reading:
     read: DocumentRead | None = None
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     holds: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def note_id(self) -> str | None:
@@ -118,7 +124,16 @@ def _holding(found: list[Reading]) -> list[Reading]:
         if known is not None:
             for place in places_of(each.name):
                 inside[place].append(known)
-    return [replace(each, holds=tuple(inside.get(each.name, ()))) for each in found]
+    return [
+        replace(
+            each,
+            holds=tuple(inside.get(each.name, ())),
+            beside=tuple(inside[each.document.covers[-1].name])
+            if each.document and each.document.covers
+            else (),
+        )
+        for each in found
+    ]
 
 
 def read_in(document: Document) -> DocumentRead:
@@ -129,7 +144,36 @@ def read_in(document: Document) -> DocumentRead:
         **known | {"subject": document.subject},
         cites=_cites(document),
         attachments=document.attachments,
+        cover=cover_name(document.covers[0]) if document.covers else None,
+        from_cover=document.supplied,
+        forwarded=document.forwarded,
     )
+
+
+def cover_name(cover: Document) -> str:
+    """The name of the file that a cover mail came as."""
+    return cover.name.rpartition("/")[2]
+
+
+def _said_of_mails(document: Document, stated: Set[str]) -> tuple[str, ...]:
+    """What the sender should know of mails that only forward or brought a document, in French."""
+    said = []
+    if document.forwarded:
+        said.append(
+            "le courriel ne fait que transférer un message : c’est ce message qui est enregistré "
+            "comme note"
+        )
+    said += [
+        f"le courriel « {cover_name(cover)} » ne fait qu’accompagner ce document : il n’est pas "
+        "enregistré comme une note"
+        for cover in document.covers
+    ]
+    said += [
+        f"{_SUPPLIED[name]} du courriel d’accompagnement, faute d’être dans le document"
+        for name in document.supplied
+        if name not in stated
+    ]
+    return tuple(said)
 
 
 def fields_of(document: Document) -> dict[str, Any]:
@@ -182,6 +226,8 @@ def _reading(
             seen=seen,
             approved=approved,
         )
+        warned = (*taken_as.warnings, *_said_of_mails(document, stated.keys()))
+        taken_as = replace(taken_as, warnings=warned)
         return Reading(document.name, taken_as, document, read, fields)
     except Refused as refusal:
         if marks.is_refusal(refusal.problem):

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from schemas.answers import IngestOutcome, LineAnswer, Problem
+from schemas.marks import needed
 from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted
-from services.ingest.documents import Reading, readings
+from services.ingest.documents import Reading, cover_name, readings
 from services.ingest.form import Form
+from services.ingest.formats import Document
 from services.ingest.formats.apart import extract_apart
 from services.ingest.formats.turns import Asker, Turns
 from services.ingest.many import CHUNK_LINES, Manner
@@ -154,3 +156,22 @@ async def keep_original(
         holds=(*document.holds, *reading.holds),
     )
     await aside(registry.keep_original, key, row)
+    for cover in document.covers:
+        await _keep_cover(registry, originals, key, cover, reading.beside)
+
+
+async def _keep_cover(
+    registry: Registry, originals: Originals, key: Key, cover: Document, held: Sequence[str]
+) -> None:
+    """Keep a mail that only brought this revision along; whoever gets it must be able to see all
+    that it holds. Raises Unavailable."""
+    seen = cover.marks
+    row = OriginalRow(
+        sha256=await asyncio.to_thread(originals.put, cover.original),
+        name=cover_name(cover)[-500:],
+        media_type=cover.media_type,
+        bytes=len(cover.original),
+        needs=EVERYTHING if cover.unseen else needed(seen.marking, seen.special_france),
+        holds=(*cover.holds, *held),
+    )
+    await aside(registry.keep_cover, key, row)

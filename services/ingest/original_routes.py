@@ -21,6 +21,7 @@ from services.runtime.problems import ProblemError
 from services.runtime.registry import HeldNote, OriginalRow, Registry, aside
 
 PATH = f"{answers.NOTES}/{{note_id}}/original"
+COVER = f"{answers.NOTES}/{{note_id}}/cover"
 PLAIN = "application/octet-stream"
 
 _TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,99}/[a-z0-9][a-z0-9.+-]{0,99}", re.ASCII)
@@ -47,17 +48,35 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
         },
     )
     async def original(note_id: NoteId, request: Request) -> Response:
+        return await given(request, note_id, "original")
+
+    @routes.get(
+        COVER,
+        summary="Le courriel qui n'a fait qu'apporter la dernière révision d'une note",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Le courriel tel qu'il a été envoyé ; de plusieurs, l'un d'eux.",
+                "content": {PLAIN: {"schema": {"type": "string", "format": "binary"}}},
+            },
+            304: {"description": "Le courriel n'a pas changé."},
+            **problems.responses(404, 503),
+        },
+    )
+    async def cover(note_id: NoteId, request: Request) -> Response:
+        return await given(request, note_id, "cover")
+
+    async def given(request: Request, note_id: str, what: str) -> Response:
         caller = await caller_of(request, Role.READ, Role.SUBMIT)
         kept = await aside(registry.history, _id(note_id), limit=1)
         # The document holds every passage, those with marks of their own too.
-        seen = kept and sees_whole(caller, kept[0].event.note)
-        row = await aside(registry.original, _id(note_id)) if seen else None
-        if row is None or originals is None:
+        if originals is None or not (kept and sees_whole(caller, kept[0].event.note)):
             raise _absent()
+        row = await _row(registry, _id(note_id), what)
         held = await aside(registry.held_notes, row.sha256, kept[0].event.note.post)
         if not _sees_all_in(caller, kept[0].event.note.post, row, held):
             raise _absent()
-        record(request, Action.DOWNLOADED, kept[0].event.note_id, what="original")
+        record(request, Action.DOWNLOADED, kept[0].event.note_id, what=what)
         headers = {
             "ETag": f'"{row.sha256}"',
             "Cache-Control": "private, no-cache",
@@ -76,6 +95,17 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
         return Response(content, headers=headers | {"Content-Type": kind})
 
     return routes
+
+
+async def _row(registry: Registry, note_id: UUID, what: str) -> OriginalRow:
+    """The document, or the mail that only brought it. Raises ProblemError (404)."""
+    if what == "original":
+        found = await aside(registry.original, note_id)
+    else:
+        found = next(iter(await aside(registry.covers, note_id)), None)
+    if found is None:
+        raise _absent()
+    return found
 
 
 def _sees_all_in(

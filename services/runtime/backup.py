@@ -212,9 +212,11 @@ def _copy(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
 
 
 def _named(registry: Path) -> list[str]:
-    """The addresses of all originals that this registry names."""
+    """The addresses of all originals, and of all cover mails, that this registry names."""
     with closing(_opened(registry, "ro")) as connection:
-        rows = connection.execute("SELECT DISTINCT sha256 FROM originals ORDER BY sha256")
+        rows = connection.execute(
+            "SELECT sha256 FROM originals UNION SELECT sha256 FROM covers ORDER BY sha256"
+        )
         return [str(address) for (address,) in rows]
 
 

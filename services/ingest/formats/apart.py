@@ -258,6 +258,8 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             marks=_marks(said["marks"]),
             unseen=said["unseen"] is not False,
             holds=tuple(map(str, said["holds"])),
+            accompanies=said["accompanies"] is True,
+            forwarded=said["forwarded"] is True,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None

@@ -48,6 +48,8 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "marks": _said(found.marks),
         "unseen": found.unseen,
         "holds": found.holds,
+        "accompanies": found.accompanies,
+        "forwarded": found.forwarded,
         "same": same,
     }
     return frame(said, b"" if same else found.original)

@@ -13,7 +13,19 @@ from zipfile import ZipInfo
 
 from schemas.marks import CLASSIFIED, NONE, Marks
 from schemas.note import MAX_BODY, MAX_SUBJECT
-from services.ingest.formats import archive, docx, head, html, kinds, mail, odt, pdf, plain, within
+from services.ingest.formats import (
+    archive,
+    covers,
+    docx,
+    head,
+    html,
+    kinds,
+    mail,
+    odt,
+    pdf,
+    plain,
+    within,
+)
 from services.ingest.formats.model import (
     MAX_FILE_BYTES,
     MAX_UNPACKED_BYTES,
@@ -61,7 +73,8 @@ _LITTER = re.compile(
 class Part:
     """One document still to be read; `content`: of a mail, which was read to find its parts;
     `seen`: the marks of what it lies in, and of a mail its own; `depth`: how many documents it lies
-    in that are no mail or archive; `unseen`: nobody could look into all that lies in it."""
+    in that are no mail or archive; `unseen`: nobody could look into all that lies in it;
+    `accompanies`: a mail that only brings what is attached."""
 
     name: str
     kind: str
@@ -70,6 +83,7 @@ class Part:
     seen: Marks = NONE
     depth: int = 0
     unseen: bool = False
+    accompanies: bool = False
 
 
 @dataclass
@@ -127,7 +141,7 @@ def complete(found: list[Document | Unreadable]) -> list[Document | Unreadable]:
     """Return the documents of a file, each mail under the marks of all that lies in it too.
 
     Its bytes, which are kept as an original, hold what was attached. A mail with a classified
-    document in it is refused itself.
+    document in it is refused itself. One that only accompanies what it brings is told with that.
     """
     inside: dict[str, list[Document | Unreadable]] = defaultdict(list)
     for before, each in pairwise([None, *found]):
@@ -138,12 +152,14 @@ def complete(found: list[Document | Unreadable]) -> list[Document | Unreadable]:
             # Reading ended there: of the mails round the last document the rest is not known.
             for place in places_of(f"{before.name}/" if _is_mail(before) else before.name):
                 inside[place].append(each)
-    return [
-        _holding(each, inside[each.name])
-        if isinstance(each, Document) and each.name in inside
-        else each
-        for each in found
-    ]
+    return covers.told_with_what_they_bring(
+        [
+            _holding(each, inside[each.name])
+            if isinstance(each, Document) and each.name in inside
+            else each
+            for each in found
+        ]
+    )
 
 
 def _places_of(each: Document | Unreadable) -> Iterator[str]:
@@ -297,8 +313,9 @@ def _mailed(
     check(seen)
     if found.content is not None:
         unseen = not all(each.whole for each in left)
-        yield Part(name, kinds.EML, data, found.content, seen, unseen=unseen)
-    elif not found.attachments:
+        only = bool(found.attachments) and covers.is_cover(found.content.text)
+        yield Part(name, kinds.EML, data, found.content, seen, unseen=unseen, accompanies=only)
+    else:
         raise Refused(422, "Le courriel ne contient ni texte ni pièce jointe lisible.")
     for attachment in found.attachments:
         attached = f"{name}/{harmless(attachment.name)}"
@@ -330,7 +347,7 @@ def _document(part: Part) -> Document:
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
-        fields, subject, body = _of_content(content)
+        fields, subject, body = (_of_cover if part.accompanies else _of_content)(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
         held, lies_in = _marks_held(content, part), content.held
@@ -351,6 +368,8 @@ def _document(part: Part) -> Document:
         marks=seen | part.seen | of_name(part.name) | (held or NONE),
         unseen=unseen,
         holds=tuple(sha256(file.data).hexdigest() for file in lies_in),
+        accompanies=part.accompanies,
+        forwarded=part.content is not None and part.content.forwarded,
     )
 
 
@@ -430,6 +449,13 @@ def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
     if rest.strip() and one_line(first) == subject:
         body = rest.strip()
     return fields, subject[:MAX_SUBJECT], body
+
+
+def _of_cover(content: Content) -> tuple[dict[str, str], str, str]:
+    """The same of a mail that only brings something along, which may have no text."""
+    body = tidy(content.text)
+    fields = dict(content.fields) | head.read(body).fields
+    return fields, one_line(content.title)[:MAX_SUBJECT], body
 
 
 def _first_line(body: str, header: frozenset[str]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from services.ingest.formats import beside, blocks, kinds, numbering, raised
+from services.ingest.formats import beside, blocks, kinds, numbering, quotes, raised
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused, damaged
 from services.ingest.formats.numbering import BULLET_LABEL, whole
@@ -174,12 +174,14 @@ def read(data: bytes, *, article: bool = True, charset: str = "") -> Content:
         chosen = _chosen(root)
         lists_too = chosen is root
         _clear(chosen, lists_too)
+    else:
+        quotes.told(root)
     writing = _Writing()
     _write(chosen, writing)
     writing.end()
     heading = next((one_line(text) for text in _headings(chosen)), "") if article else ""
     return Content(
-        text=blocks.joined(writing.blocks),
+        text=quotes.signed(blocks.joined(writing.blocks)),
         title=heading or title,
         lines=lines,
         beside=outside,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from services.ingest.formats import beside, headers, html, kinds
+from services.ingest.formats import beside, forwards, headers, html, kinds
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
@@ -21,7 +21,7 @@ _AS_IT_IS = ("", "7bit", "8bit", "binary")
 _ENCODINGS = (*_AS_IT_IS, "base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
 _WORD = re.compile(r"\s*[\w-]+")
 _UUENCODED = re.compile(rb"^begin [0-7]{3,4} \S", re.M)
-_FORWARDED = re.compile(r"^(?:(?:tr|re|ré|fwd?|réf)\s*:\s*)+", re.I)
+_FORWARDED = re.compile(r"^\s*(?:(?:tr|re|ré|fwd?|réf|wg|aw|rv|sv|vs)\s*:\s*)+", re.I)
 _FLOWED = re.compile(r"(?<=\S) \n(?=[^\s>-])")
 
 
@@ -36,8 +36,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail: its text (None where it has none) and the attachments to read; for the marks of
-    protection alone, other forms of its text (`lines`), and its headers (`beside`)."""
+    """A mail: its text (None where it has none and brings nothing; empty where it only brings
+    something) and the attachments to read; for the marks of protection alone, other forms of its
+    text (`lines`), and its headers (`beside`)."""
 
     content: Content | None
     attachments: tuple[Attachment, ...]
@@ -81,7 +82,11 @@ def read(data: bytes) -> Mail:
             held.append(Held(name or _name_by_type(media_type), _bytes(part)))
             if name and not _is_picture_in_text(part):
                 names.append(name[:200])
-    content = _content(message, texts, pages, tuple(names[:MOST_NAMES]), tuple(held))
+    content: Content | None = _content(
+        message, texts, pages, tuple(names[:MOST_NAMES]), tuple(held)
+    )
+    if content is not None and not content.text and not read_too:
+        content = None
     if content is not None and (
         any(map(_is_encoded, every)) or any(page.unseen for page in pages.values())
     ):
@@ -114,16 +119,21 @@ def _content(
     pages: Mapping[int, Content],
     attachments: tuple[str, ...],
     held: tuple[Held, ...],
-) -> Content | None:
+) -> Content:
     # Several where the writer put a picture or a file between two paragraphs.
     text = "\n\n".join(filter(None, (_text(part, pages) for part in texts)))
-    if not text:
-        return None
-    fields = {}
-    if day := _day(message):
-        fields["date"] = day
-    subject = _FORWARDED.sub("", one_line(_header(message, "Subject")))
-    return Content(text=text, title=subject, fields=fields, attachments=attachments, held=held)
+    subject = one_line(_header(message, "Subject"))
+    found = forwards.forwarded(text, subject)
+    day = found.date if found and found.date else _day(message)
+    return Content(
+        text=found.text if found else text,
+        title=_FORWARDED.sub("", (found.subject if found else "") or subject),
+        fields={"date": day} if day else {},
+        attachments=attachments,
+        held=held,
+        lines=text if found else "",
+        forwarded=found is not None,
+    )
 
 
 def _parts(message: Message, *, every: bool = False) -> Iterator[Message]:

@@ -30,6 +30,10 @@ class Document:
     `marks`: the marks of protection in all of the document and in all that lies in it; it is no
     classified one. `unseen`: something lies in it that nobody could look into. `holds`: the SHA-256
     of each file that lies in it.
+
+    `accompanies`: it is a mail that says no more than that something comes with it; then its body
+    may be empty. `covers`: the mails that only brought this document, the nearest first.
+    `supplied`: names of the fields that come from them. `forwarded`: as in `Content`.
     """
 
     name: str
@@ -42,6 +46,10 @@ class Document:
     marks: Marks = NONE
     unseen: bool = False
     holds: tuple[str, ...] = ()
+    accompanies: bool = False
+    covers: tuple["Document", ...] = ()
+    supplied: tuple[str, ...] = ()
+    forwarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Content:
     For the marks of protection alone: `lines`, the text as it lies on the pages, where `text` was
     put together from these; `beside`, what the document says outside its text; `held`, the files
     that lie in it; `unseen`: something else lies in it that nobody can look into.
+
+    `forwarded`: the text is a message that a mail does no more than forward.
     """
 
     text: str
@@ -86,6 +96,7 @@ class Content:
     beside: str = ""
     held: tuple[Held, ...] = field(default=(), repr=False)
     unseen: bool = False
+    forwarded: bool = False
 
 
 class Refused(Exception):

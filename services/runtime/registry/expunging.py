@@ -20,6 +20,7 @@ from services.runtime.registry.rows import DeadLetterRow, ExpungedRow
 from services.runtime.registry.tables import (
     citations,
     corrections,
+    covers,
     dead_letters,
     expunged,
     notes,
@@ -27,7 +28,7 @@ from services.runtime.registry.tables import (
     revisions,
 )
 
-OF_A_NOTE = (dead_letters, citations, originals, corrections, revisions)
+OF_A_NOTE = (dead_letters, citations, originals, covers, corrections, revisions)
 """Every table with rows of a note, beside `notes` and the journal: those that point at others
 first. A test holds that none is missing."""
 

@@ -13,8 +13,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from schemas.events import Kind
 from services.runtime.registry import superseded
 from services.runtime.registry.rows import HeldNote, Key, OriginalRow
-from services.runtime.registry.tables import held_originals, notes, originals, revisions
+from services.runtime.registry.tables import (
+    covers,
+    held_originals,
+    notes,
+    originals,
+    revisions,
+)
 
+MAIL = "message/rfc822"
 _ID_LENGTH = 36
 """Of a note's id as text; the address of a file has 64 digits."""
 
@@ -64,6 +71,40 @@ def latest(connection: sa.Connection, note_id: UUID) -> OriginalRow | None:
         .where(notes.c.id == note_id)
     ).first()
     return None if row is None else OriginalRow(*row)
+
+
+def keep_cover(connection: sa.Connection, key: Key, cover: OriginalRow) -> None:
+    """Note a mail that only brought that revision along. Nothing for an unknown revision."""
+    known = sa.select(revisions.c.revision).where(
+        revisions.c.note_id == key.note_id, revisions.c.revision == key.revision
+    )
+    if connection.scalar(known.with_for_update()) is None:
+        return
+    _keep_held(connection, cover)
+    row = {
+        "note_id": key.note_id,
+        "revision": key.revision,
+        "sha256": cover.sha256,
+        "name": cover.name,
+        "bytes": cover.bytes,
+        "needs": cover.needs,
+    }
+    connection.execute(_insert(connection, covers).on_conflict_do_nothing(), row)
+
+
+def covers_of(connection: sa.Connection, note_id: UUID) -> list[OriginalRow]:
+    """Return the mails that only brought that note's latest revision along."""
+    rows = connection.execute(
+        sa.select(covers.c.sha256, covers.c.name, covers.c.bytes, covers.c.needs)
+        .join_from(
+            notes,
+            covers,
+            sa.and_(covers.c.note_id == notes.c.id, covers.c.revision == notes.c.revision),
+        )
+        .where(notes.c.id == note_id)
+        .order_by(covers.c.sha256)
+    )
+    return [OriginalRow(row.sha256, row.name, MAIL, row.bytes, row.needs) for row in rows]
 
 
 def held_notes(connection: sa.Connection, address: str, post: str) -> list[HeldNote]:
@@ -128,7 +169,8 @@ def holders(connection: sa.Connection, held: Collection[str]) -> set[str]:
 def forget(connection: sa.Connection, addresses: Collection[str]) -> None:
     """Delete all that is known of the documents at these addresses, whichever notes' they are."""
     gone = sorted(addresses)
-    connection.execute(sa.delete(originals).where(originals.c.sha256.in_(gone)))
+    for table in (originals, covers):
+        connection.execute(sa.delete(table).where(table.c.sha256.in_(gone)))
     connection.execute(
         sa.delete(held_originals).where(
             sa.or_(held_originals.c.holder.in_(gone), held_originals.c.held.in_(gone))
@@ -142,5 +184,10 @@ def _keep_held(connection: sa.Connection, original: OriginalRow) -> None:
         for each in sorted({*original.holds} - {original.sha256})
     ]
     if rows:
-        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
-        connection.execute(insert(held_originals).on_conflict_do_nothing(), rows)
+        connection.execute(_insert(connection, held_originals).on_conflict_do_nothing(), rows)
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)

@@ -633,6 +633,19 @@ class Registry:
         with self._database.writing() as connection:
             original_rows.keep(connection, key, original)
 
+    def keep_cover(self, key: Key, cover: OriginalRow) -> None:
+        """Note a mail that only brought that revision along; once, however often it is sent.
+
+        Changes nothing where there is no such revision.
+        """
+        with self._database.writing() as connection:
+            original_rows.keep_cover(connection, key, cover)
+
+    def covers(self, note_id: UUID) -> list[OriginalRow]:
+        """Return the mails that only brought the note's latest revision along."""
+        with self._database.reading() as connection:
+            return original_rows.covers_of(connection, note_id)
+
     def original(self, note_id: UUID) -> OriginalRow | None:
         """The document that the note's latest revision was read from; None where there is none."""
         with self._database.reading() as connection:

@@ -174,6 +174,25 @@ originals = Table(
     ),
 )
 
+covers = Table(
+    "covers",
+    metadata,
+    Column("note_id", Uuid, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String(64), primary_key=True, index=True, comment="of its bytes: its address"),
+    Column("name", String(500), nullable=False, comment="as the sender's file had it"),
+    Column("bytes", Integer, nullable=False),
+    Column(
+        "needs",
+        Integer,
+        nullable=False,
+        comment="what its reader must be able to see beside the note's marks",
+    ),
+    ForeignKeyConstraint(
+        ["note_id", "revision"], ["revisions.note_id", "revisions.revision"], ondelete="CASCADE"
+    ),
+)
+
 held_originals = Table(
     "held_originals",
     metadata,
