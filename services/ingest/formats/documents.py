@@ -412,14 +412,11 @@ def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
     fields = dict(content.fields) | header.fields
     title = one_line(content.title)
     first, _, rest = body.partition("\n")
-    subject = fields.get("subject") or title or _first_line(body, header.lines)
+    subject = fields.get("subject") or title or _short(head.title(body, header))
     if rest.strip() and one_line(first) == subject:
         body = rest.strip()
     return fields, subject[:MAX_SUBJECT], body
 
 
-def _first_line(body: str, header: frozenset[str]) -> str:
-    """The first line that is none of the header's, or the first of all."""
-    lines = [one_line(line) for line in body[:20_000].splitlines() if line.strip()]
-    chosen = next((line for line in lines if line not in header), lines[0])
-    return chosen if len(chosen) <= LONG_SUBJECT else chosen[:LONG_SUBJECT].rsplit(" ", 1)[0] + " …"
+def _short(line: str) -> str:
+    return line if len(line) <= LONG_SUBJECT else line[:LONG_SUBJECT].rsplit(" ", 1)[0] + " …"

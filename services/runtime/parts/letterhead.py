@@ -1,0 +1,248 @@
+"""The letterhead of a document: who sends it, where and when, to whom, under which reference.
+
+Its lines are known by their form, whole. The walk ends at the first paragraph; lines in between
+that are of no such form (a title, a name) are the document's own text.
+"""
+
+import re
+from dataclasses import dataclass, field
+from itertools import islice
+
+from services.runtime.parts.lines import Line, folded, lines
+
+HEAD_LINES = 40
+"""Lines with text in which a letterhead is looked for."""
+MOST_UNKNOWN = 8
+"""Lines of no known form in a row after which the letterhead is over."""
+
+_SUBJECT = frozenset({"objet", "sujet", "titre", "subject"})
+_LABELS = frozenset(
+    {
+        *("reference", "references", "ref", "refs", "n/ref", "nos ref", "notre reference"),
+        *("nos references", "v/ref", "vos ref", "votre reference", "vos references", "numero"),
+        *("n°", "note n°", "reference de la note", "telegramme n°", "nd n°", "affaire suivie par"),
+        *("dossier suivi par", "suivi par", "date", "date de la note", "fait le", "poste"),
+        *("origine", "expediteur", "emetteur", "de", "from", "a", "to", "pour", "copie", "copies"),
+        *("copie a", "cc", "cci", "destinataire", "destinataires", "diffusion", "a l'attention de"),
+        *("genre", "type", "nature", "type de document", "nature du document", "auteur", "auteurs"),
+        *("redacteur", "redactrice", "redige par", "signataire", "tel", "telephone", "fax", "mel"),
+        *("courriel", "e-mail", "email", "mail", "site", "adresse", "p.j", "pj", "piece jointe"),
+        *("pieces jointes", "annexe", "annexes", "classification", "protection", "marquage"),
+        *("urgence", "priorite", "version", "service", "direction", "ministere", "visa", "statut"),
+        *("pour action", "pour information", "pour attribution", "suite a donner", "envoye"),
+    }
+)
+CONTENTS = frozenset({"sommaire", "table des matieres", "plan de la note", "contents"})
+_LABELLED = re.compile(r"([^:|]{1,40}?) ?: ?\|? ?(.*)")
+MOST_OF_A_LINE = 120
+"""Characters of a line of a letterhead that bears no label."""
+MOST_OF_A_LABEL = 25
+"""Words after a label of the letterhead; a sentence of more is text."""
+
+_SOCIAL = (
+    r"(?:affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
+    r"|sociale?(?: (?:et|de l'ambassade|du consulat|pres|aupres)\b.*)?)(?: ?[/–-] .*)?$"
+)
+_FRENCH = re.compile(
+    r"(?:l')?ambassade(?: de (?:france|la republique francaise)\b.*)?$"
+    r"|(?:le )?consulat(?: general)?(?: de france\b.*)?$"
+    r"|(?:la )?(?:representation|mission|delegation) permanente(?: francaise| de la france)?"
+    r"(?: (?:de la france|aupres|a|pour)\b.*)?$"
+    r"|rp(?:ue|fue)?(?: bruxelles| geneve| new york)?$|republique francaise$"
+    r"|liberte\W{1,3}egalite\W{1,3}fraternite$|(?:liberte|egalite|fraternite)$"
+    r"|(?:le |la )?(?:service|pole|bureau|departement|section|mission)"
+    rf"(?: (?:pour les|des))? {_SOCIAL}"
+    r"|(?:le |la |l')?(?:service (?:du |de la )?)?(?:conseill(?:er|ere)|attachee?|assistante?)s?"
+    rf"(?: adjointe?)?(?: (?:pour les|aux|des))? {_SOCIAL}"
+    r"|(?:la )?chancellerie(?: diplomatique)?$"
+    r"|service (?:economique|de presse|de cooperation|culturel|scientifique|de l'ambassade)\b.*$"
+)
+"""Lines of French offices abroad, as folded: letterhead wherever they stand at the top."""
+_OFFICE = re.compile(
+    r"(?:(?:le|la|les) )?(?:ministere|ministre|secretariat|direction|delegation|sous-direction"
+    r"|bureau|cabinet|inspection)s?(?: (?:general|regional|interministeriel)(?:e|le)?)?"
+    r"(?: chargee?s?)?(?: (?:de|des|du|de la|a la|au|aux|d'etat|delegue[es]*)\b| (?:de |a )?l'|$)"
+)
+"""Lines of offices that a title may name too: a paragraph or a known line must come after."""
+_VERB = re.compile(
+    r"\b(?:a|ont|est|sont|va|vont|veut|veulent|annoncent?|adoptent?|publient?|presentent?"
+    r"|proposent?|lancent?|demandent?|reforment?|face|entre|contre|selon|vers|sans)\b"
+)
+_RECEIVER = (
+    r"(?:madame|monsieur|m\.|mme|l'attention"
+    r"|(?:la|le) (?:ministre|direct|delegu|secretaire|cabinet))"
+)
+_GENRE = re.compile(
+    r"(?:note|telegramme|message|depeche|bulletin|breves?|synthese|questionnaire|rapport"
+    r"|compte[- ]rendu|fiche|memo|memorandum|lettre|courrier|veille|revue de presse|td|nd)"
+    r"(?: (?:diplomatique|simple|d'information|d'analyse|d'actualites?|de synthese|de veille"
+    r"|de mission|de presse|sociale?s?|hebdomadaire|mensuelle?|trimestrielle?|verbale"
+    r"|au questionnaire|interne|de service|administrative))*"
+    rf"(?: (?:n°|no|numero) ?\S{{1,20}})?(?: (?:pour|a) {_RECEIVER}.*)?$"
+)
+_MARK = re.compile(
+    r"(?:(?:mention|protection) ?)?(?:diffusion (?:restreinte|limitee)|special france"
+    r"|non protegee?|dr|sf|confidentiel(?: \w+)?|urgent|tres urgent|immediat|limite"
+    r"|pour (?:information|action|attribution)|projet|provisoire)"
+    r"(?:[ /–-]{1,3}(?:special france|sf|diffusion restreinte|urgent))?$"
+)
+_MONTH = (
+    r"(?:janv(?:ier)?|fevr?(?:ier)?|mars|avr(?:il)?|mai|juin|juil(?:let)?|aout|sept(?:embre)?"
+    r"|oct(?:obre)?|nov(?:embre)?|dec(?:embre)?)"
+)
+_WEEKDAY = r"(?:(?:(?:lun|mar|mercre|jeu|vendre|same)di|dimanche),? )?"
+_DATE = re.compile(
+    r"(?:(?:fait )?(?:a )?(?:[a-z][a-z'-]{1,20}(?: [a-z][a-z'-]{0,20}){0,3}, ?(?:le )?"
+    rf"|[a-z][a-z'-]{{1,20}} le )|(?:le|du|en date du) )?{_WEEKDAY}(?:le )?"
+    rf"(?:(?:\d{{1,2}} ?(?:er|°)?|premier|[a-z]{{2,6}}(?:[ -]et[ -]un|-[a-z]{{2,5}})?) {_MONTH}\.?"
+    r" (?:\d{4}|deux mille(?: [a-z-]+){0,3})"
+    r"|\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})"
+    r"(?:,? ?(?:a|t) ?\d{1,2} ?[:h] ?\d{0,2}\S{0,6})?\.?$"
+    rf"|{_MONTH} \d{{4}}$"
+)
+_NUMBER = re.compile(
+    r"(?:(?:note|telegramme|td|nd|bulletin|rapport)(?: \w+)? )?(?:n ?°|no\.?|numero) ?[:.]? ?"
+    r"\S{0,14}\d\S{0,30}$"
+)
+_CODE = re.compile(r"(?=.*\d)[A-Z]{2,12}(?:[/_.\u2010-\u2013-][A-Za-z0-9]{1,10}){1,5}$")
+_ADDRESSEE = re.compile(
+    r"(?:(?:a|pour) )?(?:(?:messieurs|mesdames|monsieur|madame|mme|mm\.|m\.)(?: |,|$)|s\.e\.m)"
+    r"|a l'attention d|cher(?:e|s|es)?\b|(?:a|pour)$|s/c\b|sous couvert\b|bonjour\b"
+)
+_CONTACT = re.compile(
+    r"(?:tel|telephone|fax|mob|portable|courriel|e-?mail|mel)\b[ .:]"
+    r"|\S+@\S+\.[a-z]{2,}$|(?:https?://|www\.)\S+$|\+?\d[\d ().-]{7,20}$"
+    r"|\d{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|av|bd|boulevard|place|quai|via|piazza|calle"
+    r"|chemin|allee|square|impasse)\b|\d{4,6} [a-z' -]{2,30}$|(?:cs|bp) \d"
+)
+_CONTINUES = re.compile(
+    r"(?:de|du|des|d'|en|au|aux|a|aupres|pour|et|chargee?s?)\b(?! ?:)|(?:la|le|l')\b(?! ?:)"
+)
+
+
+@dataclass
+class Letterhead:
+    """What stands at the top: the lines of the letterhead, those that name the subject, and where
+    the last of them ends."""
+
+    heads: list[Line] = field(default_factory=list)
+    subjects: list[Line] = field(default_factory=list)
+    end: int = 0
+
+
+def letterhead(text: str, end: int) -> Letterhead:
+    """The letterhead of a text, which ends before `end`."""
+    found = Letterhead()
+    doubtful: list[Line] = []
+    before, plain_before, ended = None, "", False
+    unknown = 0
+    for line in islice(lines(text, 0, end), HEAD_LINES):
+        plain = folded(line.text)
+        kind = _kind(line, plain)
+        if before is not None and found.subjects[-1:] == [before]:
+            kind = "subject" if not kind and _names(before, plain_before, line) else kind
+        if before is not None and kind is None and found.heads[-1:] == [before]:
+            kind = "head" if _goes_on(line, plain, plain_before) else None
+        unknown += kind is None
+        if kind is None and (unknown > MOST_UNKNOWN or _ends(line, plain)):
+            ended = True
+            break
+        if kind == "subject":
+            found.subjects.append(line)
+        elif kind:
+            found.heads.append(line)
+            doubtful += [line] if kind == "office" else []
+        if kind:
+            unknown = 0
+            found.end = line.end
+        before, plain_before = line, plain
+    if not ended and len(doubtful) == len(found.heads):
+        found.heads = []
+    return found
+
+
+def is_letterhead(line: str) -> bool:
+    """Whether a line by itself, as a subject, is of a letterhead: a French office, a genre, a
+    mark, a date."""
+    plain = folded(line)
+    return len(plain) <= MOST_OF_A_LINE and bool(_french(plain) or _by_form(line, plain))
+
+
+def is_contact(line: Line) -> bool:
+    """Whether a line tells how to reach somebody, or is a French office or title."""
+    plain = folded(line.text)
+    return line.short and bool(_CONTACT.match(plain) or _french(plain))
+
+
+def _kind(line: Line, plain: str) -> str | None:
+    """What a line is by its form: `subject`, `head`, or `office` where it might be a title."""
+    label = _LABELLED.match(line.text)
+    if label and (name := folded(label[1]).strip(" .")) in _SUBJECT | _LABELS:
+        if name in _SUBJECT:
+            return "subject"
+        return "head" if label[2].count(" ") < MOST_OF_A_LABEL else None
+    if line.end - line.start > MOST_OF_A_LINE:
+        return None
+    if _by_form(line.text, plain) or _is_office(line, plain) or _ADDRESSEE.match(plain):
+        return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
+    if line.short and _OFFICE.match(plain) and ":" not in plain and not _says(line.text):
+        return "office"
+    cells = [cell.strip() for cell in line.text.split("|") if cell.strip()]
+    if "|" in line.text and cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
+        return "head"
+    return None
+
+
+def _cell(line: Line, text: str) -> Line:
+    return Line(line.start, line.start + len(text), text)
+
+
+def _is_office(line: Line, plain: str) -> bool:
+    return line.short and _french(plain) and not _says(line.text)
+
+
+def _french(plain: str) -> bool:
+    return bool(_FRENCH.match(plain)) and ":" not in plain
+
+
+def _by_form(line: str, plain: str) -> bool:
+    return bool(
+        _DATE.match(plain)
+        or _GENRE.match(plain)
+        or _MARK.match(plain)
+        or _NUMBER.match(plain)
+        or _CODE.match(line)
+        or _CONTACT.match(plain)
+    )
+
+
+def _says(text: str) -> bool:
+    """Whether a line has a word that makes it a sentence or a title, not an office."""
+    # In capitals, A may be the preposition.
+    small = text.lower().replace("é", "e").replace("è", "e")
+    return not text.isupper() and bool(_VERB.search(small))
+
+
+def _names(before: Line, plain: str, line: Line) -> bool:
+    """Whether a line goes on with the subject: the label stands alone before it, or it stands
+    right under it and is no sentence, or begins with a small letter."""
+    if line.end - line.start > 3 * MOST_OF_A_LINE:
+        return False
+    under = line.start - before.end <= 2
+    return plain.rstrip(" :") in _SUBJECT or (under and (line.short or line.text[:1].islower()))
+
+
+def _goes_on(line: Line, plain: str, before: str) -> bool:
+    """Whether a line goes on with the office named in the one before (`AMBASSADE`, `DE FRANCE`)."""
+    return bool(
+        line.short
+        and (_FRENCH.match(before) or _OFFICE.match(before) or _CONTINUES.match(before))
+        and _CONTINUES.match(plain)
+        and (line.text[:1].islower() or line.text.isupper())
+        and not _says(line.text)
+    )
+
+
+def _ends(line: Line, plain: str) -> bool:
+    """Whether the letterhead is over here: a paragraph, or the heading of a table of contents."""
+    return (not line.short and line.text.count(" ") > 3) or plain.strip(" :") in CONTENTS
