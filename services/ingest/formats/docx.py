@@ -196,7 +196,7 @@ def _numbered(
     heading = _is_heading(style_id, chain)
     listed = style_id.lower().startswith(_LISTS)
     if not list_id or docx_lists.in_no_list(list_id):
-        return Block(text, item=listed and not list_id, laid_out=blocks.side_by_side(text))
+        return Block(text, item=listed and not list_id, sides=blocks.sides(text))
     depth = own[1]
     if depth < 0 and of_style is not None:
         depth = of_style.level

@@ -123,8 +123,8 @@ def _paragraph(element: Element, reading: _Reading, within: _List | None) -> Ite
         number = label if within and label != BULLET_LABEL else reading.look.of_heading(element)
         yield Block(f"{number} {text}" if number and text.strip() else text)
     else:
-        laid_out = "" if within else blocks.side_by_side(text)
-        yield Block(text, item=within is not None, label=label, laid_out=laid_out)
+        sides = () if within else blocks.sides(text)
+        yield Block(text, item=within is not None, label=label, sides=sides)
     if within and text.strip():
         within.label = ""
     boxes, reading.boxes = reading.boxes, []

@@ -38,6 +38,8 @@ SAME_ON = 0.5
 right)."""
 SHORT_NUMBER = 40
 """Characters up to which a line can be a page's number, whatever stands round it."""
+LONGEST_NUMBER = 5
+"""Digits of a page's number."""
 MOST_ENTRIES = 2_000
 """Annotations of a page, and entries of an outline, that are looked at."""
 MOST_BYTES = 64 * 1024
@@ -220,15 +222,16 @@ def _holds_more(
 def _without_margins(pages: Sequence[_Page]) -> Iterator[Line | None]:
     """The lines of all pages, None between two; no page numbers, no line that comes back in
     margins."""
-    seen = Counter(
-        key for page in pages for key in {_key(line) for line in page.lines if _outer(line, page)}
-    )
+    seen: Counter[str] = Counter()
+    for number, page in enumerate(pages):
+        outer = (line for line in page.lines if _outer(line, page))
+        seen.update({key for line in outer for key in _keys(line, number)})
     often = max(2, SAME_ON * len(pages) * 0.5)
-    for page in pages:
+    for number, page in enumerate(pages):
         for line in page.lines:
             if _outer(line, page):
-                again = len(pages) > 2 and seen[_key(line)] > often
-                if again or (len(pages) == 2 and seen[_key(line)] == 2):
+                times = max(seen[key] for key in _keys(line, number))
+                if (len(pages) > 2 and times > often) or (len(pages) == 2 and times == 2):
                     continue
                 if len(line.text) < SHORT_NUMBER and _NUMBERED.fullmatch(line.text.strip()):
                     continue
@@ -240,5 +243,12 @@ def _outer(line: Line, page: _Page) -> bool:
     return not MARGIN * page.height < line.base < (1 - MARGIN) * page.height
 
 
-def _key(line: Line) -> str:
-    return _DIGITS.sub("#", " ".join(line.text.split()))
+def _keys(line: Line, page: int) -> list[str]:
+    """What a line has in common with others that come back: all of it, or all but one number that
+    grows with the pages. Rows of a table differ in more."""
+    text = " ".join(line.text.split())
+    numbers = [found for found in _DIGITS.finditer(text) if len(found[0]) <= LONGEST_NUMBER]
+    return [text] + [
+        f"{text[: found.start()]}#{int(found[0]) - page}{text[found.end() :]}"
+        for found in dict.fromkeys([*numbers[:3], *numbers[-3:]])
+    ]

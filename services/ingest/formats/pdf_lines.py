@@ -25,13 +25,17 @@ SMALLER = 0.92
 HYPHEN = "\x02"
 """PDFium's sign for a hyphen at the end of a line, after which it goes on with the next one."""
 _HYPHENS = (2, 0xFFFE)
+LONGEST_LABEL = 10
+LABEL = re.compile(r"(?:\d{1,2}|[A-Za-z]|[ivxIVX]{1,5}|\d{1,2}(?:\.\d{1,2}){1,3})[.)]|[•▪■●◦‣–—-]")
+"""What stands before an item, however far from it."""
 _CLOSE = (".", ",", ")", "]", " ")
 _FIGURES = re.compile(r"[(\[]?\d{1,3}[)\]]?")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page: its text, its box (y grows upwards), its letters' size, cells or not."""
+    """A line of a page: its text, its box (y grows upwards), its letters' size, cells or not, and
+    where the last of its cells begins."""
 
     text: str
     left: float
@@ -39,6 +43,7 @@ class Line:
     base: float
     size: float
     row: bool = False
+    cell: float = 0.0
 
 
 def lines(page: object) -> Iterator[Line]:
@@ -60,8 +65,12 @@ def _together(one: Line, other: Line) -> Line | None:
         return None
     if abs(one.base - other.base) < 0.3 * one.size:
         if gap > one.size:
-            text = f"{one.text.rstrip()}{SEPARATOR}{other.text}"
-            return replace(one, text=text, right=other.right, row=True)
+            before = one.text.rstrip()
+            if LABEL.fullmatch(before.strip()):
+                return replace(one, text=f"{before} {other.text}", right=other.right)
+            cell = other.cell if other.row else other.left
+            text = f"{before}{SEPARATOR}{other.text}"
+            return replace(one, text=text, right=other.right, row=True, cell=cell)
         if abs(gap) < one.size and abs(one.size - other.size) < 0.2 * one.size:
             apart = gap > WORD_GAP * one.size and other.text[:1] not in _CLOSE
             space = " " if apart and not one.text.endswith(" ") else ""
@@ -98,6 +107,7 @@ class _Run:
     base: float = 0.0
     size: float = 1.0
     row: bool = False
+    cell: int = 0
     after_space: bool = False
 
     def sign(self, index: int, character: str) -> None:
@@ -107,8 +117,13 @@ class _Run:
             self.first = index
             self._stand_on(index)
         elif self.after_space and _gap(self.page, self.last, index) > CELL_GAP:
-            self.parts.append(SEPARATOR.lstrip())
-            self.row = True
+            label = len(self.parts) <= LONGEST_LABEL and LABEL.fullmatch(
+                "".join(self.parts).strip()
+            )
+            if not label:
+                self.parts.append(SEPARATOR.lstrip())
+                self.row = True
+                self.cell = index
         if digit and index != self.main and self._is_higher(index):
             character = f"{raised.UP}{character}{raised.END}"
         elif not digit and self.main == self.first != index:
@@ -143,7 +158,8 @@ class _Run:
         left, _ = _edges(self.page, self.first)
         _, right = _edges(self.page, last)
         text = raised.plain("".join(self.parts))
-        return Line(text, left, right, self.base, self.size, self.row)
+        cell = _edges(self.page, self.cell)[0] if self.row else left
+        return Line(text, left, right, self.base, self.size, self.row, cell)
 
 
 def _runs(page: object) -> Iterator[Line]:

@@ -8,7 +8,7 @@ lines stay lines.
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from services.ingest.formats.blocks import SEPARATOR, Block
@@ -62,7 +62,7 @@ _MONTH = re.compile(
 _YEAR = re.compile(r"(?:19|20)\d\d\b")
 _FIGURE = re.compile(r"[\d\s.,%€$£+-]+")
 _LABEL = re.compile(r"[A-ZÀ-ÝŒ][^.;,:!?|]{0,25}\s?:(?:\s|$)")
-_NUMBER = re.compile(r"(?:\d{1,2}[.)]|[a-z]\)|[ivx]{1,5}\))\s+\S")
+_NUMBER = re.compile(r"(?:\d{1,2}[.)]|[a-z][.)]|[ivx]{1,5}[.)])\s+\S")
 
 
 @dataclass
@@ -116,7 +116,8 @@ class _Writing:
         text = line.text.strip()
         bullet = _BULLETS.match(text)
         alone = False
-        if self.parts and self.last is not None:
+        wrapped = self.last is not None and _in_last_cell(self.last, line, self.page)
+        if self.parts and self.last is not None and not wrapped:
             alone = _stands_alone(self.last, line, self.page, self.at)
             runs = number in self.page.edges or (self.at - 1) in self.page.edges
             begins = _begins(self.last, line, self.page, self.new_page)
@@ -126,11 +127,13 @@ class _Writing:
         if not self.parts:
             self.item = bullet is not None
             text = text[bullet.end() :] if bullet else text
-        elif line.row or (self.last and self.last.row) or alone:
+        elif not wrapped and (line.row or (self.last and self.last.row) or alone):
             self.parts.append("\n")
         else:
             text = _glue(self.parts, text, self.page.whole)
         self.parts.append(text)
+        if wrapped and self.last:  # still in the row
+            line = replace(line, row=True, cell=self.last.cell, left=self.last.left)
         self.last, self.at, self.new_page = line, number, False
 
     def end(self) -> None:
@@ -138,6 +141,14 @@ class _Writing:
         if self.parts:
             self.found.append(Block("".join(self.parts).replace(HYPHEN, "-"), item=self.item))
         self.parts = []
+
+
+def _in_last_cell(last: Line, line: Line, page: _Page) -> bool:
+    """Whether a line goes on in the last cell of the row before it."""
+    step = last.base - line.base
+    near = abs(line.left - last.cell) < ROOM * line.size and line.left > last.left + line.size
+    close = 0 < step <= NEW_PARAGRAPH * page.pitch * line.size
+    return last.row and not line.row and near and close
 
 
 def _side_by_side(lines: Sequence[Line | None]) -> tuple[int, int]:
@@ -193,11 +204,12 @@ def _stands_alone(last: Line, line: Line, page: _Page, at: int) -> bool:
         return False
     if _LINK.search(before) or (_MONTH.search(before) and _YEAR.match(text)):
         return False
-    if not text[:1].islower() and (_LABEL.match(text) or _NUMBER.match(text)):
+    if _LABEL.match(text) or _NUMBER.match(text):
         return True
     edge = _edge(page, last, at)
     if edge is None:
-        return not text[:1].islower()
+        short = len(before) < RUNNING and _has_room(last, line, page.right)
+        return short or not text[:1].islower()
     return _has_room(last, line, edge)
 
 
@@ -247,7 +259,9 @@ def _goes_on(one: Line, two: Line, pitch: float) -> bool:
         return False
     if max(one.size, two.size) > OTHER_SIZE * min(one.size, two.size):
         return False
-    inside = two.text.strip()[:1].islower() and not one.text.rstrip().endswith(_ENDS)
+    text = two.text.strip()
+    begun = text[:1].islower() and not _NUMBER.match(text)
+    inside = begun and not one.text.rstrip().endswith(_ENDS)
     return hyphened or inside
 
 
