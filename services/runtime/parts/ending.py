@@ -17,6 +17,7 @@ _CONTENTS = re.compile(
     re.I | re.M,
 )
 _PAGED = re.compile(r"(?:\.{3}|…|(?: ?\. ){3}|_{3}|\t|[^\S\n]{3})[. …_\t|]*\**\d{1,4}\W{0,9}$")
+_LEADERS = ("...", "…", ". . .")
 _LED = re.compile(r"(?:\.{3}|…|(?:\. ){3})[ \t\u00a0]{0,9}(\d{1,4})[^\w\n]{0,9}$", re.M)
 LEAST_PAGED = 3
 """So many lines that lead to pages, each no earlier, are a table of contents by themselves."""
@@ -95,6 +96,7 @@ _COURTEOUS = re.compile(
     r"|merci (?:d'avance|par|beaucoup|bien|de (?:votre|ton|bien vouloir))"
     r"|en vous (?:remerciant|souhaitant)"
 )
+COVER_LINES = 30
 MOST_OF_A_COVER = 600
 """Characters of a paragraph that only says what comes with it."""
 
@@ -107,7 +109,8 @@ def contents(text: str, start: int, end: int) -> Iterator[Range]:
             at = max(at, _entries(text, heading, end))
             if at > heading.end():
                 yield heading.start(), at
-    yield from _paged(text, start, end)
+    if any(sign in text for sign in _LEADERS):
+        yield from _paged(text, start, end)
 
 
 def _entries(text: str, heading: re.Match[str], end: int) -> int:
@@ -220,20 +223,20 @@ def _names(line: str) -> bool:
 
 
 def cover(text: str, ranges: list[Range], *, courteous: bool) -> Iterator[Range]:
-    """The paragraphs in these ranges that only say what comes with the document; with `courteous`,
-    or beside such a one, also greetings and thanks."""
+    """The paragraphs in these ranges that only say what comes with the document, among the first
+    `COVER_LINES`; with `courteous`, or beside such a one, also greetings and thanks."""
     polite: list[Range] = []
     covering = False
-    for start, end in ranges:
-        for line in lines(text, start, end):
-            if line.end - line.start > MOST_OF_A_COVER:
-                continue
-            plain = folded(line.text)
-            if _COVERING.search(plain):
-                covering = True
-                yield line.start, line.end
-            elif _COURTEOUS.match(plain):
-                polite.append((line.start, line.end))
+    every = (line for start, end in ranges for line in lines(text, start, end))
+    for line in islice(every, COVER_LINES):
+        if line.end - line.start > MOST_OF_A_COVER:
+            continue
+        plain = folded(line.text)
+        if _COVERING.search(plain):
+            covering = True
+            yield line.start, line.end
+        elif _COURTEOUS.match(plain):
+            polite.append((line.start, line.end))
     if covering or courteous:
         yield from polite
 
