@@ -33,7 +33,7 @@ _ANNEX = re.compile(
     re.I | re.M,
 )
 _FILE = re.compile(r"\.[a-z]{3,4}\b|^\W*\d*\W*$", re.I)
-_LABELLED_ANNEX = re.compile(r"\W*(?:pi[èe]ces? jointes?|annexes)\b[^:\n]{0,9}:", re.I)
+_LABELLED_ANNEX = re.compile(r"\W*(?:pi[èe]ces? jointes?|annexes)\b[^:\n\d]{0,4}:", re.I)
 
 _CLOSING = re.compile(
     r"(?:(?:bien|tres|fort|plus) )?(?:cordialement|amicalement|respectueusement|sincerement)"
@@ -85,7 +85,10 @@ _COVERING = re.compile(
     r"|^(?:ci[- ]joint|ci[- ](?:dessous|apres)|en pieces? jointes?)(?:es?)?\b"
     r"|^(?:anbei|im anhang|adjunto|se adjunta|in allegato|si allega)\b"
     r"|^(?:pour (?:votre |ton )?(?:parfaite |bonne )?(?:information|info|avis|suite|memoire)"
-    r"|fyi|pvi|psi|a toutes fins utiles|transmis (?:pour|a)|voir (?:ci|plus bas|le message)"
+    r"|fyi|pvi|psi|a toutes fins utiles|transmis (?:pour|a)"
+    r"|(?:voir|cf\.?) (?:ci|pj|p\.j|pieces? jointes?|plus bas|le message)"
+    r"|(?:la |le |les |une? )?(?:note|document|rapport|fichier|texte)s?"
+    r" (?:en pieces? jointes?|en pj|ci[- ]jointe?s?)"
     r"|(?:message|mail|courriel) (?:transfere|transmis|ci))\b"
 )
 _COURTEOUS = re.compile(
@@ -109,7 +112,7 @@ def contents(text: str, start: int, end: int) -> Iterator[Range]:
             at = max(at, _entries(text, heading, end))
             if at > heading.end():
                 yield heading.start(), at
-    if any(sign in text for sign in _LEADERS):
+    if any(text.find(sign, start, end) >= 0 for sign in _LEADERS):
         yield from _paged(text, start, end)
 
 
