@@ -61,6 +61,9 @@ def own(body: str) -> str:
         "Section sociale\nAmbassade de France au Royaume-Uni\n58 Knightsbridge, London SW1X 7JT",
         "Pariser Platz 5, 10117 Berlin",
         "TD ROM 2026-12",
+        "Service des affaires sociales\t\tRome, le 4 mars 2026",
+        "Rome, le 4 mars 2026 N° ROM-2026-0804",
+        "Ambassade de France en Italie Service social | Rome, le 4 mars 2026 N° ROM-2026-0804",
     ],
 )
 def test_a_letterhead_is_known_by_the_form_of_its_lines(line: str) -> None:
@@ -82,6 +85,8 @@ def test_a_letterhead_is_known_by_the_form_of_its_lines(line: str) -> None:
         "Service social des entreprises en Allemagne",
         "Chômage en Italie au 4 mars",
         "Grève générale du 4 mars 2026",
+        "Retraites en Italie, le 4 mars 2026 Milan",
+        "Retraites en Italie | le 4 mars 2026",
         "Santé et travail en Slovénie",
         "Thème : retraites\nPays : Slovénie",
         "L'ambassade de France a reçu les syndicats",
