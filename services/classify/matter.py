@@ -37,6 +37,8 @@ def matter(subject: str, body: str) -> tuple[str, str]:
 def body_matter(body: str) -> str:
     """The body with blanks for what weighs nothing."""
     found = parts(body)
+    if not found:
+        return body
     for depth in range(DEEPEST):
         del depth
         if _says(body, found):
@@ -49,8 +51,7 @@ def body_matter(body: str) -> str:
             found = listed
             break
         found = tuple(_opened(body, found))
-    left_out = [part for part in found if part.kind in WEIGHTLESS]
-    return without(body, left_out) if left_out else body
+    return without(body, [part for part in found if part.kind in WEIGHTLESS])
 
 
 def _says(body: str, found: Iterable[Part]) -> bool:

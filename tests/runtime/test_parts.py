@@ -61,6 +61,9 @@ def own(body: str) -> str:
         "Section sociale\nAmbassade de France au Royaume-Uni\n58 Knightsbridge, London SW1X 7JT",
         "Pariser Platz 5, 10117 Berlin",
         "TD ROM 2026-12",
+        "Service des affaires sociales\t\tRome, le 4 mars 2026",
+        "Rome, le 4 mars 2026 N° ROM-2026-0804",
+        "Ambassade de France en Italie Service social | Rome, le 4 mars 2026 N° ROM-2026-0804",
     ],
 )
 def test_a_letterhead_is_known_by_the_form_of_its_lines(line: str) -> None:
@@ -82,6 +85,8 @@ def test_a_letterhead_is_known_by_the_form_of_its_lines(line: str) -> None:
         "Service social des entreprises en Allemagne",
         "Chômage en Italie au 4 mars",
         "Grève générale du 4 mars 2026",
+        "Retraites en Italie, le 4 mars 2026 Milan",
+        "Retraites en Italie | le 4 mars 2026",
         "Santé et travail en Slovénie",
         "Thème : retraites\nPays : Slovénie",
         "L'ambassade de France a reçu les syndicats",
@@ -254,6 +259,9 @@ def test_ordinary_last_lines_are_no_signature(end: str) -> None:
         "Sommaire\n1. Contexte ..... 2\n2. La réforme en Italie ..... 5",
         "TABLE DES MATIÈRES\n\nI. Contexte\t2\n\nII. La réforme\t5",
         "## Sommaire\n- Contexte\n- Réforme",
+        "Au sommaire :\n- Retraites en Italie\n- Contexte",
+        "Sommaire\n\nContexte\n\nRéforme en Grèce",
+        "Table des matières\nContexte 1\nRéforme en Grèce 12",
         "Contexte .......... 2\nRéforme en Espagne .......... 5\nPortugal .......... 9",
     ],
 )
@@ -278,7 +286,14 @@ def test_tables_and_sentences_are_no_contents(text: str) -> None:
 
 @pytest.mark.parametrize(
     "heading",
-    ["Annexe 1 : tableau des cotisations", "ANNEXE", "Annexe n° 2", "Pièce jointe", "## Annexe A"],
+    [
+        *("Annexe 1 Tableau des cotisations", "Pièce jointe n° 1 : la loi", "ANNEXE II – Bilan"),
+        "Annexe 1 : tableau des cotisations",
+        "ANNEXE",
+        "Annexe n° 2",
+        "Pièce jointe",
+        "## Annexe A",
+    ],
 )
 def test_an_annex_goes_to_the_end(heading: str) -> None:
     rest = f"{heading}\n\nRéférence : ESP-1\n\n{TEXT}"
@@ -304,6 +319,10 @@ def test_lists_of_files_and_sentences_are_no_annex(text: str) -> None:
         "Bonjour,\n\nVeuillez trouver ci-joint la note.\n\nCordialement,\nJean",
         "Madame, Monsieur,\nVous trouverez en pièce jointe la note. Je reste à votre disposition.",
         "Pour information.\n\nJean",
+        "Cf. PJ",
+        "Note en pièce jointe.\nCdt",
+        "Madame la déléguée,\n\nJ'ai l'honneur de vous transmettre la note ci-jointe.\n\n"
+        "Je vous prie d'agréer, Madame, mes respectueux hommages.\n\nJean Dupont",
         "FYI",
         "Je vous transmets la note du poste.\n\nBonne réception.\n\nBien cordialement",
         "Please find attached the note.",
@@ -313,6 +332,18 @@ def test_lists_of_files_and_sentences_are_no_annex(text: str) -> None:
 def test_a_cover_says_nothing_beyond_its_parts(body: str) -> None:
     assert of(Kind.COVER, body)
     assert own_words(body, parts(body)) <= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Le tableau ci-joint montre que le chômage recule en Italie.",
+        "Le décret (ci-après « le décret ») s'applique à tous les salariés.",
+        "Transferts pour soins à l'étranger : le Parlement débat.",
+    ],
+)
+def test_a_text_that_names_what_is_joined_covers_nothing(text: str) -> None:
+    assert of(Kind.COVER, f"{TEXT}\n\n{text}") == []
 
 
 def test_a_note_that_names_its_table_is_more_than_a_cover() -> None:

@@ -5,6 +5,7 @@ One place knows them, for all who read a text: its header is read from its own p
 for it, excerpts begin with it.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,9 @@ from services.runtime.parts.lines import Line, lines
 from services.runtime.parts.quoted import Range, introduction, quoted, united
 
 __all__ = ["Kind", "Part", "is_letterhead", "own_words", "parts", "parts_of_quoted", "without"]
+
+
+_WORD = re.compile(r"[^\W\d_]\S*")
 
 
 class Kind(StrEnum):
@@ -89,7 +93,7 @@ def without(body: str, left_out: Iterable[Part]) -> str:
 
 def own_words(body: str, found: Iterable[Part]) -> int:
     """How many words a text has beyond its parts: none or two, and it only brings something."""
-    return sum(any(map(str.isalpha, word)) for word in without(body, found).split())
+    return len(_WORD.findall(without(body, found)))
 
 
 class _Laid:

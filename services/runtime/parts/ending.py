@@ -17,6 +17,7 @@ _CONTENTS = re.compile(
     re.I | re.M,
 )
 _PAGED = re.compile(r"(?:\.{3}|…|(?: ?\. ){3}|_{3}|\t|[^\S\n]{3})[. …_\t|]*\**\d{1,4}\W{0,9}$")
+_LEADERS = ("...", "…", ". . .")
 _LED = re.compile(r"(?:\.{3}|…|(?:\. ){3})[ \t\u00a0]{0,9}(\d{1,4})[^\w\n]{0,9}$", re.M)
 LEAST_PAGED = 3
 """So many lines that lead to pages, each no earlier, are a table of contents by themselves."""
@@ -32,7 +33,7 @@ _ANNEX = re.compile(
     re.I | re.M,
 )
 _FILE = re.compile(r"\.[a-z]{3,4}\b|^\W*\d*\W*$", re.I)
-_LABELLED_ANNEX = re.compile(r"\W*(?:pi[èe]ces? jointes?|annexes)\b[^:\n]{0,9}:", re.I)
+_LABELLED_ANNEX = re.compile(r"\W*(?:pi[èe]ces? jointes?|annexes)\b[^:\n\d]{0,4}:", re.I)
 
 _CLOSING = re.compile(
     r"(?:(?:bien|tres|fort|plus) )?(?:cordialement|amicalement|respectueusement|sincerement)"
@@ -84,7 +85,10 @@ _COVERING = re.compile(
     r"|^(?:ci[- ]joint|ci[- ](?:dessous|apres)|en pieces? jointes?)(?:es?)?\b"
     r"|^(?:anbei|im anhang|adjunto|se adjunta|in allegato|si allega)\b"
     r"|^(?:pour (?:votre |ton )?(?:parfaite |bonne )?(?:information|info|avis|suite|memoire)"
-    r"|fyi|pvi|psi|a toutes fins utiles|transmis (?:pour|a)|voir (?:ci|plus bas|le message)"
+    r"|fyi|pvi|psi|a toutes fins utiles|transmis (?:pour|a)"
+    r"|(?:voir|cf\.?) (?:ci|pj|p\.j|pieces? jointes?|plus bas|le message)"
+    r"|(?:la |le |les |une? )?(?:note|document|rapport|fichier|texte)s?"
+    r" (?:en pieces? jointes?|en pj|ci[- ]jointe?s?)"
     r"|(?:message|mail|courriel) (?:transfere|transmis|ci))\b"
 )
 _COURTEOUS = re.compile(
@@ -95,6 +99,7 @@ _COURTEOUS = re.compile(
     r"|merci (?:d'avance|par|beaucoup|bien|de (?:votre|ton|bien vouloir))"
     r"|en vous (?:remerciant|souhaitant)"
 )
+COVER_LINES = 30
 MOST_OF_A_COVER = 600
 """Characters of a paragraph that only says what comes with it."""
 
@@ -107,7 +112,8 @@ def contents(text: str, start: int, end: int) -> Iterator[Range]:
             at = max(at, _entries(text, heading, end))
             if at > heading.end():
                 yield heading.start(), at
-    yield from _paged(text, start, end)
+    if any(text.find(sign, start, end) >= 0 for sign in _LEADERS):
+        yield from _paged(text, start, end)
 
 
 def _entries(text: str, heading: re.Match[str], end: int) -> int:
@@ -220,20 +226,20 @@ def _names(line: str) -> bool:
 
 
 def cover(text: str, ranges: list[Range], *, courteous: bool) -> Iterator[Range]:
-    """The paragraphs in these ranges that only say what comes with the document; with `courteous`,
-    or beside such a one, also greetings and thanks."""
+    """The paragraphs in these ranges that only say what comes with the document, among the first
+    `COVER_LINES`; with `courteous`, or beside such a one, also greetings and thanks."""
     polite: list[Range] = []
     covering = False
-    for start, end in ranges:
-        for line in lines(text, start, end):
-            if line.end - line.start > MOST_OF_A_COVER:
-                continue
-            plain = folded(line.text)
-            if _COVERING.search(plain):
-                covering = True
-                yield line.start, line.end
-            elif _COURTEOUS.match(plain):
-                polite.append((line.start, line.end))
+    every = (line for start, end in ranges for line in lines(text, start, end))
+    for line in islice(every, COVER_LINES):
+        if line.end - line.start > MOST_OF_A_COVER:
+            continue
+        plain = folded(line.text)
+        if _COVERING.search(plain):
+            covering = True
+            yield line.start, line.end
+        elif _COURTEOUS.match(plain):
+            polite.append((line.start, line.end))
     if covering or courteous:
         yield from polite
 

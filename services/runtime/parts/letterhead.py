@@ -120,6 +120,11 @@ _DATE = re.compile(
     r"(?:,? ?(?:a|t) ?\d{1,2} ?[:h] ?\d{0,2}\S{0,6})?\.?$"
     rf"|{_MONTH} \d{{4}}$"
 )
+_DATED = re.compile(
+    r"(?:(?:new york|buenos aires|la haye|[a-z][a-z'-]{1,20}),? )?(?:(?:le|den) )?"
+    rf"{_WEEKDAY}(?:\d{{1,2}} ?(?:er|°|\.)? {_MONTH} \d{{4}}|\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{2,4}})"
+)
+"""A dateline in a line with something else: a letterhead in columns."""
 _NUMBER = re.compile(
     r"(?:(?:note|telegramme|td|nd|bulletin|rapport)(?: \w+)? )?(?:n ?°|no\.?|numero) ?[:.]? ?"
     r"\S{0,14}\d\S{0,30}$|(?:note|telegramme|td|nd)(?: diplomatique)?(?: [a-z]{2,12})?"
@@ -217,16 +222,26 @@ def _kind(line: Line, plain: str) -> str | None:
         if name in _SUBJECT:
             return "subject"
         return "head" if label[2].count(" ") < MOST_OF_A_LABEL else None
-    if line.end - line.start > MOST_OF_A_LINE:
+    cells = _cells(line.text, plain)
+    if line.end - line.start > MOST_OF_A_LINE * max(1, len(cells)):
         return None
     if _by_form(line.text, plain) or _is_office(line, plain) or _ADDRESSEE.match(plain):
         return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
     if line.short and _OFFICE.match(plain) and ":" not in plain and not says(line.text):
         return "office"
-    cells = [cell.strip() for cell in line.text.split("|") if cell.strip()]
-    if "|" in line.text and cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
+    if cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
         return "head"
     return None
+
+
+def _cells(text: str, plain: str) -> list[str]:
+    """What stands in the columns of a line: between bars, and beside a dateline."""
+    cells: list[str] = []
+    if "|" in text:
+        cells = text.split("|")
+    elif len(text) <= MOST_OF_A_LINE and (dated := _DATED.search(plain)):
+        cells = [plain[: dated.start()], plain[dated.end() :]]
+    return [bare for cell in cells if (bare := cell.strip(" ,–-"))]
 
 
 def _cell(line: Line, text: str) -> Line:

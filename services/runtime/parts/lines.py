@@ -9,6 +9,7 @@ LONG_LINE = 500
 """Characters beyond which a line is a paragraph: no more of it is looked at."""
 _EMPHASIS = re.compile(r"[*#]+|(?<!\w)_+|_+(?!\w)|</?[bi]>")
 _WRITTEN = re.compile(r"\S[^\n]*")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 _ENDS = (".", ";", "!", "?", "…", ",")
 SHORT = 14
 """Words up to which a line may be a heading, a name, a title."""
@@ -56,11 +57,14 @@ def line_start(text: str, place: int) -> int:
 
 def bare(text: str) -> str:
     """A line's words: no emphasis, single spaces."""
-    return " ".join(_EMPHASIS.sub("", text).split())
+    if any(sign in text for sign in "*#_<"):
+        text = _EMPHASIS.sub("", text)
+    return " ".join(text.split())
 
 
 def folded(text: str) -> str:
     """Small letters without accents, one kind of apostrophe and of number sign."""
     plain = text.replace("’", "'").replace("º", "°").casefold()
-    letters = unicodedata.normalize("NFD", plain)
-    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
+    if not plain.isascii():
+        plain = _ACCENTS.sub("", unicodedata.normalize("NFD", plain))
+    return " ".join(plain.split())

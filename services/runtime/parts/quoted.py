@@ -37,11 +37,11 @@ _END = re.compile(
     r"[^\n.;]{0,40}$",
     re.I | re.M,
 )
-_WROTE = re.compile(
-    r"\b(?:a [ée]crit|wrote|schrieb|escribi[óo]|ha scritto|escreveu|schreef|skrev)\b"
-    r"[^\n]{0,120}:[^\S\n]{0,9}$",
-    re.I | re.M,
+_VERBS = (
+    *("a écrit", "a ecrit", "wrote", "schrieb", "escribió", "ha scritto", "escreveu"),
+    *("schreef", "skrev"),
 )
+_WROTE = re.compile(rf"\b(?:{'|'.join(_VERBS)})\b[^\n]{{0,120}}:[^\S\n]{{0,9}}$", re.M)
 _OPENING = re.compile(r"[>\s]*(?:le|on|am|el|il|em|op|den)\b", re.I)
 _DATED = re.compile(r"\b(?:19|20)\d{2}\b|\b\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}\b")
 _TIMED = re.compile(r"\b\d{1,2}\s?[:h]\s?\d{2}\b|\S@\S")
@@ -157,7 +157,8 @@ def _beginnings(text: str) -> list[tuple[int, int, bool]]:
     """Where quoted messages begin: from and to of what introduces them, and whether that alone
     shows it; in order."""
     found = [(*_with_headers(text, *rule.span()), True) for rule in _RULE.finditer(text)]
-    for wrote in _WROTE.finditer(text):
+    written = any(verb in text for verb in _VERBS)
+    for wrote in _WROTE.finditer(text) if written else ():
         if begun := _introduction(text, wrote.start(), wrote.end()):
             found.append(begun)
     sentence: int | None = None
