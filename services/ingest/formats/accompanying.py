@@ -7,6 +7,8 @@ be polite. One sentence of content, and the text is a document of its own.
 import re
 import unicodedata
 
+from schemas import marks
+
 MOST_WORDS = 120
 """Of a letter, its signature not counted: who writes more has something to say."""
 LONG_SENTENCE = 45
@@ -111,8 +113,9 @@ _FIGURES = re.compile(r"\d\s?%|\d\s?(?:milli|€|euros?\b)|\b\d{1,3}[,.]\d\b")
 def only_accompanies(text: str) -> bool:
     """Return whether a text does no more than bring something along.
 
-    An empty one does so too. A sentence must announce a document, describe it in a word, or be
-    polite; what stands behind the closing formula must be a signature or an office's notice.
+    An empty one does so too. A sentence must announce a document, describe it in a word, be
+    polite or a mark of protection; what stands behind the closing formula must be a signature or
+    an office's notice.
     """
     if len(text) > MOST_CHARACTERS:
         return False
@@ -176,6 +179,8 @@ def _sentences(letter: str) -> list[str]:
 
 
 def _is_of_letter(sentence: str) -> bool:
+    if marks.read_form(sentence) is not None:
+        return True
     plain = _folded(_BULLET.sub("", sentence))
     if _GREETING.fullmatch(plain) or _CLOSING.fullmatch(plain) or _LABELLED.fullmatch(plain):
         return True

@@ -5,16 +5,17 @@ quoted message: nothing of them is lost, and nothing of them is taken for the do
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from services.ingest.formats.accompanying import only_accompanies
-from services.runtime.parts import Kind, parts
+from services.runtime.parts import Kind, Part, parts
 from services.runtime.parts.quoted import introduction
 
 SEPARATOR = "-----Message d'origine-----"
 """What the words of the mail that forwards stand under: below it all is quoted."""
-DEEPEST = 10
+DEEPEST = 5
 """Forwards of forwards that are opened."""
 MOST_HEADERS = 2_000
 """Characters of the lines that introduce a message, in which its date and subject are read."""
@@ -68,11 +69,18 @@ class Forward:
 
 def own(text: str) -> str:
     """Return a mail's own words, without what it quotes."""
+    return _without(text, _quotes(text))
+
+
+def _quotes(text: str) -> list[Part]:
+    return [part for part in parts(text) if part.kind is Kind.QUOTED]
+
+
+def _without(text: str, quotes: Iterable[Part]) -> str:
     pieces, at = [], 0
-    for part in parts(text):
-        if part.kind is Kind.QUOTED:
-            pieces.append(text[at : part.start])
-            at = part.end
+    for part in quotes:
+        pieces.append(text[at : part.start])
+        at = part.end
     return "".join([*pieces, text[at:]]).strip()
 
 
@@ -99,9 +107,11 @@ def forwarded(text: str, subject: str) -> Forward | None:
 def _opened(text: str, subject: str) -> tuple[str, str, str] | None:
     """A mail's own words, the lines that introduce the message that it forwards, and the message;
     None where it does not only forward."""
-    quotes = [part for part in parts(text) if part.kind is Kind.QUOTED]
-    words = own(text)
-    if not quotes or _ANSWERED.match(subject) or not only_accompanies(words):
+    if _ANSWERED.match(subject):
+        return None
+    quotes = _quotes(text)
+    words = _without(text, quotes)
+    if not quotes or not only_accompanies(words):
         return None
     start, end = quotes[0].start, quotes[-1].end
     headers, message = _parted(text[start:end])
