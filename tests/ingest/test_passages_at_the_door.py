@@ -42,6 +42,11 @@ FILES = {
 }
 
 
+def name_of(place: str) -> str:
+    """The name of the file that has its mark there."""
+    return f"a.{place.partition(',')[0]}"
+
+
 def words(note: Note) -> list[tuple[str, str]]:
     texts = {"subject": note.subject, "body": note.body}
     return [(texts[each.field][each.start : each.end], each.mark) for each in note.marked_spans]
@@ -84,7 +89,7 @@ RESTRICTED = {
 
 @pytest.mark.parametrize("place", RESTRICTED)
 async def test_a_mark_on_a_document_restricts_the_note(office: Office, place: str) -> None:
-    answer = await send(office, f"a.{place[:4].strip(', ')}", RESTRICTED[place], METADATA)
+    answer = await send(office, name_of(place), RESTRICTED[place], METADATA)
     assert answer.status_code == 202, answer.text
     note = await last(office)
     assert (note.marking, note.special_france) == ("diffusion_restreinte", True)
@@ -241,7 +246,7 @@ async def test_a_preview_shows_what_submission_does(
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [*FILES.items(), *((f"a.{p[:4].strip(', ')}", d) for p, d in RESTRICTED.items())],
+    [*FILES.items(), *((name_of(place), data) for place, data in RESTRICTED.items())],
 )
 async def test_a_preview_of_a_document_shows_what_submission_does(
     office: Office, previews: httpx.AsyncClient, name: str, data: bytes

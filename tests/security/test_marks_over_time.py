@@ -88,7 +88,8 @@ def test_a_mail_with_a_restricted_attachment(attack: Attack) -> None:
 
 def test_a_passage_that_was_found_at_the_door_is_for_its_readers_alone(attack: Attack) -> None:
     texts = (f"Note {attack.tag}", f"La commission {attack.tag} se réunit.")
-    hidden = f"2. [Spécial France] Le ministre songe à la {SECRET_WORD}."
+    word = f"{SECRET_WORD}{attack.tag}"
+    hidden = f"2. [Spécial France] Le ministre songe à la {word}."
     document = docx(paragraphs(*texts, hidden, "3. La suite est publique."))
     answer = attack.all.post(
         attack.ingest(""),
@@ -99,22 +100,21 @@ def test_a_passage_that_was_found_at_the_door_is_for_its_readers_alone(attack: A
     note_id = answer.json()["id"]
     attack.indexed(note_id, 1)
     attack.found(1)
-    assert attack.search(f"/api/v1/search?q={SECRET_WORD}").json()["total"] == 0
+    assert attack.search(f"/api/v1/search?q={word}").json()["total"] == 0
     for path in (
         f"/api/v1/search?q={attack.tag}",
         f"/api/v1/notes/{note_id}",
         f"/notes/{note_id}",
-        f"/notes/{note_id}/revisions",
-        f"/recherche?q={attack.tag}",
-        f"/api/v1/feeds/search.atom?q={attack.tag}",
+        f"/?q={attack.tag}",
+        f"/feeds/search.atom?q={attack.tag}",
     ):
         told = attack.search(path)
-        if told.status_code != 404:
-            assert attack.tag in told.text or told.status_code == 200
-            assert SECRET_WORD not in told.text, path
+        assert told.status_code == 200, path
+        assert attack.tag in told.text, path
+        assert word not in told.text, path
     assert "La suite est publique" in attack.search(f"/notes/{note_id}").text
     assert attack.reader.get(f"{attack.ingest(note_id)}/original").status_code == 404
-    assert attack.search(f"/api/v1/search?q={SECRET_WORD}", attack.all).json()["total"] == 1
+    assert attack.search(f"/api/v1/search?q={word}", attack.all).json()["total"] == 1
 
 
 @pytest.mark.parametrize("change", ["restricted", "withdrawn", "expunged"])
