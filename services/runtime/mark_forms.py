@@ -196,7 +196,9 @@ def _meant(words: str) -> Marks | None:
     meant = read(re.sub(r"(?i)(?<=[ /+&,|])(?:et|and|ou)(?=[ /+&,|])", " ", words))
     if meant is None or meant == NONE:
         return None
-    # SF6 is a gas, DR 12 a number.
+    # SF6 is a gas, DR 12 a number; *numéro spécial* is a magazine's.
+    if re.match(r"(?i)numero (?!\d)", words):
+        return None
     if any(each.isdigit() for each in words) and letters(re.sub(r"\d", "", words)) in SHORT:
         return None
     return meant

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from schemas.note import note_id
 from services.cli import app
 from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, text_draft
 from services.ingest.formats import ENDINGS
@@ -285,3 +286,59 @@ def test_a_classified_document_is_refused_in_one_line_and_leaves_nothing(
         assert line.endswith(refusal().detail)
     assert where(deployment.data, word) == set()
     assert word not in deployment.logs()
+
+
+def test_a_passage_is_marked_by_its_words(deployment: Embedded, tmp_path: Path) -> None:
+    note = tmp_path / "MARQUE-1.txt"
+    note.write_text(f"{TEXT}\nLa coalition cède sur\nl’âge légal.\n", encoding="utf-8")
+    marks = ("--mark", "spécial France: cède sur l’âge légal", "--mark", "DR: 68 ans")
+    shown = valise(deployment, "submit", "--post", "berlin", "--preview", *marks, str(note))
+    assert "passage    Spécial France : « cède sur l’âge légal »" in shown.stdout
+    assert "passage    Diffusion restreinte : « 68 ans »" in shown.stdout
+    sent = valise(deployment, "submit", "--post", "berlin", *marks, str(note))
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    document = tmp_path / "MARQUE-2.docx"
+    document.write_bytes(docx(paragraphs("Titre", "La coalition cède sur l’âge légal.")))
+    sent = valise(deployment, "submit", "--post", "berlin", *marks[:2], str(document))
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    for reference, count in (("MARQUE-1", 2), ("MARQUE-2", 1)):
+        address = f"{deployment.ingest}/api/v1/notes/{note_id('berlin', reference)}"
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (answer := deployment.http.get(address, timeout=30)).status_code != 200:
+            assert time.monotonic() < until, answer.text
+            time.sleep(0.2)
+        assert len(answer.json()["note"]["marked_spans"]) == count
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("SF: mots absents", "nulle part"),
+        ("SF: a", "plusieurs fois"),
+        ("rouge: 68 ans", "rouge: 68 ans"),
+        ("68 ans", "deux-points"),
+    ],
+)
+def test_a_mark_that_cannot_be_followed_sends_nothing(
+    deployment: Embedded, tmp_path: Path, mark: str, said: str
+) -> None:
+    note = tmp_path / "MARQUE-3.txt"
+    note.write_text(TEXT, encoding="utf-8")
+    done = valise(deployment, "submit", "--post", "berlin", "--mark", mark, str(note))
+    assert done.returncode != 0
+    assert said in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    address = f"{deployment.ingest}/api/v1/notes/{note_id('berlin', 'MARQUE-3')}"
+    assert deployment.http.get(address, timeout=30).status_code == 404
+
+
+def test_a_preview_shows_the_protection_that_submission_would_give(
+    deployment: Embedded, tmp_path: Path
+) -> None:
+    note = tmp_path / "MARQUE-4.txt"
+    note.write_text(
+        f"Négociation (DR)\n\n{TEXT}\n2. [Spécial France] Le ministre cède.\n", encoding="utf-8"
+    )
+    shown = valise(deployment, "submit", "--post", "berlin", "--preview", str(note))
+    assert "protection Diffusion restreinte" in shown.stdout
+    assert "passage    Spécial France : « [Spécial France] Le ministre cède. »" in shown.stdout
+    assert "peut être une mention" in " ".join(shown.stdout.split())

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from schemas.access import Role
-from tests.ingest.formats.making import eml
+from tests.ingest.formats.making import docx, eml, paragraphs
 from tests.keys import a_key
 from tests.pipeline.deployments import Deployment
 from tests.pipeline.test_kills import wait_until
@@ -84,6 +84,37 @@ def test_a_mail_with_a_restricted_attachment(attack: Attack) -> None:
         original = f"{attack.ingest(line['id'])}/original"
         assert attack.reader.get(original).status_code == 404
         assert attack.all.get(original).status_code == 200
+
+
+def test_a_passage_that_was_found_at_the_door_is_for_its_readers_alone(attack: Attack) -> None:
+    texts = (f"Note {attack.tag}", f"La commission {attack.tag} se réunit.")
+    word = f"{SECRET_WORD}{attack.tag}"
+    hidden = f"2. [Spécial France] Le ministre songe à la {word}."
+    document = docx(paragraphs(*texts, hidden, "3. La suite est publique."))
+    answer = attack.all.post(
+        attack.ingest(""),
+        files={"file": (f"{attack.tag}.docx", document)},
+        data={"metadata": json.dumps({"post": "berlin", "date": "2026-03-04"})},
+    )
+    assert answer.status_code == 202, answer.text
+    note_id = answer.json()["id"]
+    attack.indexed(note_id, 1)
+    attack.found(1)
+    assert attack.search(f"/api/v1/search?q={word}").json()["total"] == 0
+    for path in (
+        f"/api/v1/search?q={attack.tag}",
+        f"/api/v1/notes/{note_id}",
+        f"/notes/{note_id}",
+        f"/?q={attack.tag}",
+        f"/feeds/search.atom?q={attack.tag}",
+    ):
+        told = attack.search(path)
+        assert told.status_code == 200, path
+        assert attack.tag in told.text, path
+        assert word not in told.text, path
+    assert "La suite est publique" in attack.search(f"/notes/{note_id}").text
+    assert attack.reader.get(f"{attack.ingest(note_id)}/original").status_code == 404
+    assert attack.search(f"/api/v1/search?q={word}", attack.all).json()["total"] == 1
 
 
 @pytest.mark.parametrize("change", ["restricted", "withdrawn", "expunged"])
