@@ -10,6 +10,7 @@ import typer
 
 from schemas.journal import Action
 from services.cli import client
+from services.cli.french import App
 from services.cli.labels import moment
 from services.cli.terminal import say
 from services.cli.trace import identify
@@ -35,7 +36,7 @@ ACTIONS = {
     "pruned": "entrées anciennes retirées",
 }
 
-app = typer.Typer(help="Le journal des accès.")
+app = App(help="Le journal des accès.")
 Found = dict[str, Any]
 
 AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]

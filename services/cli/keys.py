@@ -11,12 +11,13 @@ import typer
 from schemas.access import EVERY_POST, Role
 from schemas.vocabulary import Marking
 from services.cli import client
+from services.cli.french import App
 from services.cli.labels import moment
 from services.cli.terminal import say
 
 PATH = "/api/v1/keys"
 
-app = typer.Typer(help="Les clés d'accès et leurs droits.", no_args_is_help=True)
+app = App(help="Les clés d'accès et leurs droits.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]
 Number = Annotated[int, typer.Argument(metavar="NUMÉRO", min=1)]

@@ -92,8 +92,9 @@ def submit(
     files: Annotated[
         list[Path],
         typer.Argument(
+            metavar="FICHIER",
             help="Fichiers ou dossiers : texte, Markdown, HTML, DOCX, ODT, PDF, courriel (EML), "
-            "archive (ZIP), JSON, JSON Lines."
+            "archive (ZIP), JSON, JSON Lines.",
         ),
     ],
     post: Annotated[str | None, typer.Option(envvar="VALISE_POST", help="Poste.")] = None,
