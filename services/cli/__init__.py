@@ -34,7 +34,7 @@ from services.cli.terminal import guard, say
 from services.runtime import logs, private
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.inspection import refuse_inspection
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, check_names
 
 app = french.App(
     name="valise",
@@ -86,6 +86,7 @@ def main() -> NoReturn:
 
 def set_up_logging(env: Mapping[str, str]) -> None:
     """Log to standard error, with the zone in every time. Raises Misconfigured."""
+    check_names(env)
     names = ("VALISE_LOG_LEVEL", "VALISE_LOG_FORMAT")
     settings = Settings.from_env({name: env.get(name, "") for name in names})
     logs.set_up(settings.log_level, settings.log_format or "text")

@@ -101,7 +101,7 @@ class Registry:
                 migrate.upgrade(connection)
         except Unavailable as error:
             if type(error.__cause__) is DatabaseError:
-                raise Misconfigured(f"VALISE_DATABASE: {error.reason}") from None
+                raise Misconfigured(f"VALISE_DATABASE : {error.reason}") from None
             raise
 
     def ready(self) -> bool:
