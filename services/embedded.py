@@ -193,12 +193,18 @@ def welcome(registry: Registry, file: Path) -> None:
 
     Where nobody looks on, what is printed is kept in some log: there only the file is named.
     """
+    first = not registry.has_administrator()
     if not ensure_key(registry, file):
         return
     logger.info("the administrator's key is in %s", file)
+    if not first:
+        logger.warning("its file held no key that is good: a new administrator's key was made")
     if sys.stdout.isatty():
+        new = (
+            "" if first else "La clé de ce fichier n'était plus valable : en voici une nouvelle.\n"
+        )
         sys.stdout.write(
-            f"Clé d'administrateur, montrée cette seule fois et gardée dans {file} :\n"
+            f"{new}Clé d'administrateur, montrée cette seule fois et gardée dans {file} :\n"
             f"{key_file.read_key(file)}\n"
         )
         sys.stdout.flush()

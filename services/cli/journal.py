@@ -46,7 +46,7 @@ FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 @app.callback(invoke_without_command=True)
 def journal(
     context: typer.Context,
-    who: Annotated[str | None, typer.Option(help="Qui, par exemple key:12.")] = None,
+    who: Annotated[str | None, typer.Option(help="Qui : key:12, ou un nom.")] = None,
     action: Annotated[Action | None, typer.Option(help="Seulement cette action.")] = None,
     note: Annotated[str | None, typer.Option(help="Note : ID ou référence.")] = None,
     since: Annotated[
@@ -69,8 +69,12 @@ def journal(
         "from": since.astimezone().isoformat() if since else None,
         "to": until.astimezone().isoformat() if until else None,
     }
+    count = 0
     for entry in _all([(name, str(value)) for name, value in asked.items() if value]):
         say(json.dumps(entry, ensure_ascii=False) if as_json else line(entry))
+        count += 1
+    if not count:
+        say("aucune entrée ne répond à ces critères", err=True)
 
 
 @app.command("verify")
