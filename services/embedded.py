@@ -37,6 +37,7 @@ from services.runtime.guard import headers, limits
 from services.runtime.health import health_router
 from services.runtime.journal import Journal, install
 from services.runtime.log.sqlite import SqliteLog
+from services.runtime.reasons import reason
 from services.runtime.registry import Registry, aside
 from services.runtime.settings import Settings
 from services.search import administration
@@ -82,7 +83,9 @@ class only_process:  # noqa: N801  (a context manager, used as a word)
             private.close_data(self._data)
             self._file = (self._data / "lock").open("w")
         except OSError as error:
-            raise Misconfigured(f"dossier de données inutilisable : {error}") from None
+            raise Misconfigured(
+                f"dossier de données inutilisable : {self._data} : {reason(error)}"
+            ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -190,12 +193,18 @@ def welcome(registry: Registry, file: Path) -> None:
 
     Where nobody looks on, what is printed is kept in some log: there only the file is named.
     """
+    first = not registry.has_administrator()
     if not ensure_key(registry, file):
         return
     logger.info("the administrator's key is in %s", file)
+    if not first:
+        logger.warning("its file held no key that is good: a new administrator's key was made")
     if sys.stdout.isatty():
+        new = (
+            "" if first else "La clé de ce fichier n'était plus valable : en voici une nouvelle.\n"
+        )
         sys.stdout.write(
-            f"Clé d'administrateur, montrée cette seule fois et gardée dans {file} :\n"
+            f"{new}Clé d'administrateur, montrée cette seule fois et gardée dans {file} :\n"
             f"{key_file.read_key(file)}\n"
         )
         sys.stdout.flush()

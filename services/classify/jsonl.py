@@ -14,7 +14,7 @@ from typing import Any
 
 from services.classify import ner
 from services.classify.classifier import classify_texts, load_data
-from services.runtime import text_files
+from services.ingest.formats import plain
 
 CHUNK = 16
 """Lines per task: enough to hide the cost of passing them, few enough to keep a stream moving."""
@@ -70,14 +70,15 @@ def _run_on_all(lines: Iterable[bytes], write: Write, count: int) -> None:
 
 
 def classify_file(path: Path) -> dict[str, Any]:
-    """The answer for a text file, its name as `id`; subject from its first line."""
+    """The answer for a text file, its name as `id`; subject, post and text as `valise submit`
+    reads them."""
     try:
-        text = text_files.read(path)
+        text = plain.read(path.read_bytes())
     except OSError as error:
         return {"id": path.name, "error": f"fichier illisible : {error.strerror}"}
     except ValueError as error:
         return {"id": path.name, "error": str(error)}
-    return _tags(path.name, text.subject, text.body, None)
+    return _tags(path.name, text.subject, text.body, text.fields.get("post"))
 
 
 def answer(line: bytes) -> dict[str, Any]:

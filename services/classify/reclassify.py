@@ -50,6 +50,7 @@ from schemas.events import (
 )
 from schemas.note import Frozen, Note
 from schemas.topics import CLASSIFIED, SUBMITTED
+from schemas.vocabulary import Role
 from services.classify.views import shortened_views
 from services.runtime.errors import Unavailable, Unprocessable
 from services.runtime.ids import uuid7
@@ -207,13 +208,20 @@ def verdict(standing: Standing, release: int) -> Verdict:
 def tags_of(found: Classification, correction: CorrectionTags | None = None) -> Tags:
     """The tags in force: a reader's correction holds for themes and countries, whatever is found.
 
-    A corrected note's themes and countries are left out, as no release changes them.
+    A corrected note's themes, and the countries that it is about, are left out, as no release
+    changes them; what it only mentions is as it was found.
     """
     tags = [f"organisation:{tag.id}" for tag in found.organisations]
     if correction is None:
         tags += [f"theme:{tag.theme}" for tag in found.themes]
         tags += [f"subtheme:{tag.theme}.{sub}" for tag in found.themes for sub in tag.subthemes]
         tags += [f"{tag.role}:{tag.country}" for tag in found.countries]
+    else:
+        tags += [
+            f"{tag.role}:{tag.country}"
+            for tag in found.countries
+            if tag.role is Role.MENTIONED and tag.country not in correction.countries
+        ]
     return tuple(sys.intern(tag) for tag in sorted(set(tags)))
 
 

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
-import typer
-
 from services.cli import (
     backup,
     classify,
@@ -18,6 +16,7 @@ from services.cli import (
     corrections,
     dead_letters,
     expunge,
+    french,
     journal,
     keys,
     login,
@@ -35,15 +34,14 @@ from services.cli.terminal import guard, say
 from services.runtime import logs, private
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.inspection import refuse_inspection
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, check_names
 
-app = typer.Typer(
+app = french.App(
     name="valise",
     help="Valise : les notes des conseillers pour les affaires sociales.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 app.command("submit")(submit.submit)
 app.command("search")(search.search)
@@ -74,7 +72,7 @@ def main() -> NoReturn:
         private.write_for_owner_alone()
         guard()
         set_up_logging(os.environ)
-        app()
+        code = french.run(app)
     except Misconfigured as error:
         fail(str(error), 2)
     except (Unreachable, Unavailable) as error:
@@ -83,11 +81,12 @@ def main() -> NoReturn:
         # The reader of our output went away (`valise search … | head`): nothing to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code)
 
 
 def set_up_logging(env: Mapping[str, str]) -> None:
     """Log to standard error, with the zone in every time. Raises Misconfigured."""
+    check_names(env)
     names = ("VALISE_LOG_LEVEL", "VALISE_LOG_FORMAT")
     settings = Settings.from_env({name: env.get(name, "") for name in names})
     logs.set_up(settings.log_level, settings.log_format or "text")

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 LOG_FILE = "log.sqlite3"
 
-Folder = Annotated[Path | None, typer.Argument(help="Dossier de la sauvegarde.")]
+Folder = Annotated[Path | None, typer.Argument(metavar="DOSSIER", help="Dossier de la sauvegarde.")]
 LogFile = Annotated[
     Path | None,
     typer.Option("--log", help="Fichier du journal seul (déploiement réparti)."),

@@ -12,7 +12,9 @@ from services.cli.terminal import data_out, say
 
 
 def classify(
-    files: Annotated[list[Path] | None, typer.Argument(help="Fichiers texte ou Markdown.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FICHIER", help="Fichiers texte ou Markdown.")
+    ] = None,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Lit des objets JSON, un par ligne, de l'entrée.")
     ] = False,

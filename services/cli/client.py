@@ -24,21 +24,23 @@ class Unreachable(Exception):
 
 def url() -> str:
     """The service's address, from VALISE_URL."""
-    return os.environ.get("VALISE_URL", DEFAULT_URL).rstrip("/")
+    return (os.environ.get("VALISE_URL", "").strip() or DEFAULT_URL).rstrip("/")
 
 
 def key() -> str:
     """The key to show: VALISE_KEY, else the file that VALISE_KEY_FILE names, else, of a service on
     this machine, the administrator's in the data folder; empty without any.
     """
-    given = os.environ.get("VALISE_KEY")
-    named = os.environ.get("VALISE_KEY_FILE")
+    given = os.environ.get("VALISE_KEY", "").strip()
+    named = os.environ.get("VALISE_KEY_FILE", "").strip()
     if given:
         return given
     if named:
         found = read_key(Path(named))
         if found is None:
-            raise Misconfigured(f"VALISE_KEY_FILE: {named} cannot be read, or holds no key")
+            raise Misconfigured(
+                f"VALISE_KEY_FILE : {named} ne peut pas être lu, ou ne contient pas de clé"
+            )
         return found
     if _address().host not in LOCAL:
         return ""
@@ -49,8 +51,10 @@ def key() -> str:
 def client() -> httpx.Client:
     """A client of the service, with the key that `key` finds."""
     shown = key()
-    if not shown.isascii() or not shown.isprintable():
-        raise Misconfigured("VALISE_KEY: a key is made of plain printable characters")
+    if not shown.isascii() or not shown.isprintable() or " " in shown:
+        raise Misconfigured(
+            "VALISE_KEY : une clé ne porte ni espace, ni accent, ni signe invisible"
+        )
     return httpx.Client(
         base_url=_address(),
         timeout=TIMEOUT,
@@ -64,10 +68,12 @@ def _address() -> httpx.URL:
     """The service's address. Raises Misconfigured for what is none."""
     try:
         base = httpx.URL(url())
-    except httpx.InvalidURL as error:
-        raise Misconfigured(f"VALISE_URL: {error}") from None
+    except httpx.InvalidURL:
+        raise Misconfigured(
+            "VALISE_URL : une adresse comme http://127.0.0.1:8000 est attendue"
+        ) from None
     if base.scheme not in ("http", "https") or not base.host:
-        raise Misconfigured("VALISE_URL: an address like http://127.0.0.1:8000 is needed")
+        raise Misconfigured("VALISE_URL : une adresse comme http://127.0.0.1:8000 est attendue")
     return base
 
 

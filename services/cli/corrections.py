@@ -12,9 +12,10 @@ import httpx
 import typer
 
 from services.cli import client
+from services.cli.french import App
 from services.cli.terminal import data_out, say
 
-app = typer.Typer(help="Les corrections des lecteurs.", no_args_is_help=True)
+app = App(help="Les corrections des lecteurs.", no_args_is_help=True)
 
 
 @app.callback()

@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from services.cli import client
+from services.cli.french import App
 from services.cli.labels import moment
 from services.cli.terminal import say, say_text
 from services.cli.trace import identify
@@ -20,7 +21,7 @@ STATES = {
     "settled": "réglée",
 }
 
-app = typer.Typer(help="Ce qui n'a pas pu être traité.", no_args_is_help=True)
+app = App(help="Ce qui n'a pas pu être traité.", no_args_is_help=True)
 
 Service = Annotated[str | None, typer.Option(help="Seulement celles de ce service.")]
 Reason = Annotated[str | None, typer.Option(help="Seulement celles dont le motif contient ceci.")]
@@ -81,7 +82,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
 
 @app.command("replay")
 def replay(
-    number: Annotated[int | None, typer.Argument(metavar="[NUMÉRO]", min=1)] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMÉRO", min=1)] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Toutes celles qui répondent aux filtres.")
     ] = False,

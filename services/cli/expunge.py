@@ -2,13 +2,18 @@
 
 import json
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from services.cli import client
-from services.cli.labels import moment
+from services.cli.french import confirmed
+from services.cli.labels import STATES, moment
+from services.cli.preview import FIELDS
 from services.cli.terminal import say
 from services.cli.trace import identify
+
+OK, GONE = 200, 410
 
 PATIENCE_SECONDS = 3600.0
 """Files of some gigabytes are rewritten; the answer comes when that is done."""
@@ -30,7 +35,9 @@ def expunge(
     """
     wanted = identify(note)
     if not yes:
-        typer.confirm(f"Expurger la note {wanted} ? Rien n'en restera", abort=True)
+        say(*_described(note, wanted), err=True)
+        if not confirmed("Expurger cette note ? Rien n'en restera, et c'est sans retour."):
+            raise typer.Abort
     answer = client.post(
         f"/api/v1/notes/{wanted}/expunge", body={"reason": reason}, patience=PATIENCE_SECONDS
     )
@@ -51,3 +58,23 @@ def expunge(
         )
     if not finished:
         raise typer.Exit(1)
+
+
+def _described(asked: str, wanted: UUID) -> list[str]:
+    """Which note this is, as far as the key may know: post, reference, date, subject."""
+    shown = client.get(f"/api/v1/notes/{wanted}")
+    if shown.status_code == OK:
+        found = shown.json()["note"]
+        return [
+            f"{label:<10} {found[name]}"
+            for name, label in FIELDS.items()
+            if name in ("post", "reference", "date", "subject")
+        ] + [f"{'id':<10} {wanted}"]
+    said = [f"{'note':<10} {asked}", f"{'id':<10} {wanted}"]
+    if shown.status_code == GONE:
+        return [*said, f"{'état':<10} {STATES['withdrawn']}"]
+    traced = client.get(f"/api/v1/notes/{wanted}/trace")
+    if traced.status_code == OK:
+        state = traced.json()["state"]
+        return [*said, f"{'état':<10} {STATES.get(state, state)}", client.detail(shown)]
+    return [*said, client.detail(traced)]

@@ -10,6 +10,7 @@ import typer
 
 from schemas.journal import Action
 from services.cli import client
+from services.cli.french import App
 from services.cli.labels import moment
 from services.cli.terminal import say
 from services.cli.trace import identify
@@ -35,7 +36,7 @@ ACTIONS = {
     "pruned": "entrées anciennes retirées",
 }
 
-app = typer.Typer(help="Le journal des accès.")
+app = App(help="Le journal des accès.")
 Found = dict[str, Any]
 
 AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]
@@ -45,7 +46,7 @@ FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 @app.callback(invoke_without_command=True)
 def journal(
     context: typer.Context,
-    who: Annotated[str | None, typer.Option(help="Qui, par exemple key:12.")] = None,
+    who: Annotated[str | None, typer.Option(help="Qui : key:12, ou un nom.")] = None,
     action: Annotated[Action | None, typer.Option(help="Seulement cette action.")] = None,
     note: Annotated[str | None, typer.Option(help="Note : ID ou référence.")] = None,
     since: Annotated[
@@ -68,8 +69,12 @@ def journal(
         "from": since.astimezone().isoformat() if since else None,
         "to": until.astimezone().isoformat() if until else None,
     }
+    count = 0
     for entry in _all([(name, str(value)) for name, value in asked.items() if value]):
         say(json.dumps(entry, ensure_ascii=False) if as_json else line(entry))
+        count += 1
+    if not count:
+        say("aucune entrée ne répond à ces critères", err=True)
 
 
 @app.command("verify")

@@ -11,12 +11,15 @@ import typer
 from schemas.access import EVERY_POST, Role
 from schemas.vocabulary import Marking
 from services.cli import client
+from services.cli.french import App, confirmed
 from services.cli.labels import moment
 from services.cli.terminal import say
 
 PATH = "/api/v1/keys"
+LAST = 409
+"""The answer where the last key that administers would be revoked."""
 
-app = typer.Typer(help="Les clés d'accès et leurs droits.", no_args_is_help=True)
+app = App(help="Les clés d'accès et leurs droits.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]
 Number = Annotated[int, typer.Argument(metavar="NUMÉRO", min=1)]
@@ -83,9 +86,23 @@ def rotate(
 
 
 @app.command("revoke")
-def revoke(number: Number, as_json: AsJson = False) -> None:
-    """Révoque une clé : elle ne vaut plus."""
-    found = _checked(client.send("DELETE", f"{PATH}/{number}"), 200)
+def revoke(
+    number: Number,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Sans confirmation, même pour la dernière clé qui administre."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Révoque une clé : elle ne vaut plus. Demande confirmation pour la dernière qui administre."""
+    forced = {"force": "true"}
+    answer = client.send("DELETE", f"{PATH}/{number}", params=forced if yes else {})
+    if answer.status_code == LAST and not yes:
+        say(client.detail(answer), err=True)
+        if not confirmed(f"Révoquer tout de même la clé {number} ?"):
+            raise typer.Abort
+        answer = client.send("DELETE", f"{PATH}/{number}", params=forced)
+    found = _checked(answer, 200)
     say(json.dumps(found, ensure_ascii=False) if as_json else line(found))
 
 

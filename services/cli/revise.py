@@ -26,7 +26,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en
 
 
 def rectify(
-    file: Annotated[Path, typer.Argument(help="Texte, Markdown, document ou JSON.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FICHIER", help="Texte, Markdown, document ou JSON.")
+    ],
     note: Annotated[str, typer.Option(metavar="ID", help="Identifiant, ou poste/référence.")],
     minor: Annotated[
         bool,

@@ -23,7 +23,7 @@ WORDS = (
 
 
 def search(
-    words: Annotated[list[str] | None, typer.Argument(help=WORDS)] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="MOTS", help=WORDS)] = None,
     theme: Annotated[Several, typer.Option(help="Thème (répétable).")] = None,
     subtheme: Annotated[Several, typer.Option(help="Sous-thème (répétable).")] = None,
     country: Annotated[Several, typer.Option(help="Pays dont parle la note (code ISO).")] = None,

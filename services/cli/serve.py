@@ -70,7 +70,7 @@ def _check_reachable(settings: Settings) -> None:
 
 
 def run(
-    service: Annotated[Service, typer.Argument(help="Service à lancer.")],
+    service: Annotated[Service, typer.Argument(metavar="SERVICE", help="Service à lancer.")],
     host: Annotated[str, typer.Option(help="Adresse d'écoute.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port d'écoute.")] = 8000,
 ) -> None:

@@ -11,6 +11,7 @@ stopped half-way ends as if it had not been.
 
 import json
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
@@ -47,6 +48,7 @@ FILE_ENDINGS = (".html", ".htm", ".docx", ".odt", ".pdf", ".eml", ".zip")
 LINES_ENDINGS = (".jsonl", ".ndjson")
 NOTE_ENDINGS = (".json", *LINES_ENDINGS)
 NOTES, PREVIEW = "/api/v1/notes", "/api/v1/preview"
+CONFLICT = 409
 AT_ONCE = 8
 """Requests in flight: enough to fill one ingest service, few enough to leave it to others."""
 TRIES = 5
@@ -100,8 +102,9 @@ def submit(
     files: Annotated[
         list[Path],
         typer.Argument(
+            metavar="FICHIER",
             help="Fichiers ou dossiers : texte, Markdown, HTML, DOCX, ODT, PDF, courriel (EML), "
-            "archive (ZIP), JSON, JSON Lines."
+            "archive (ZIP), JSON, JSON Lines.",
         ),
     ],
     post: Annotated[str | None, typer.Option(envvar="VALISE_POST", help="Poste.")] = None,
@@ -460,11 +463,26 @@ def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
         answer = response.json()
         warned = "; ".join(_warnings(source, answer["warnings"]))
         return [Result(source.source, answer["outcome"], warned, answer)]
-    outcome = "conflict" if response.status_code == 409 else "refused"
-    known = {}
+    if response.status_code == CONFLICT:
+        said = _conflict(source.source, response.json())
+        return [Result(source.source, "conflict", said, _known_id(source))]
+    return [Result(source.source, "refused", client.detail(response), _known_id(source))]
+
+
+def _known_id(source: Draft | Upload) -> dict[str, Any]:
+    """The id of a note whose post and reference are known here, as an answer has it."""
     if isinstance(source, Draft) and isinstance(source.payload, dict):
-        known["id"] = str(note_id(source.payload["post"], source.payload["reference"]))
-    return [Result(source.source, outcome, client.detail(response), known)]
+        return {"id": str(note_id(source.payload["post"], source.payload["reference"]))}
+    return {}
+
+
+def _conflict(source: str, problem: dict[str, Any]) -> str:
+    """What a conflict is about, with the command that settles it as it can be typed."""
+    said = str(problem.get("detail") or problem.get("title"))
+    alone = Path(source).suffix.lower() in (*TEXT_ENDINGS, *FILE_ENDINGS, ".json")
+    if not alone or source.lower().endswith(".zip"):
+        return said
+    return said.replace("rectify FICHIER", f"rectify {shlex.quote(source)}")
 
 
 def _warnings(source: Draft | Upload, said: list[str]) -> list[str]:
@@ -477,7 +495,9 @@ def _warnings(source: Draft | Upload, said: list[str]) -> list[str]:
 def _of_line(source: str, answer: dict[str, Any]) -> Result:
     """The result of one of several documents in a file."""
     if "problem" in answer:
-        detail = client.problem_text(answer["problem"])
+        problem = answer["problem"]
+        conflicts = answer["outcome"] == "conflict"
+        detail = _conflict("", problem) if conflicts else client.problem_text(problem)
         if answer["status"] == 503:
             raise client.Unreachable(f"le service ne prend pas les notes : {detail}")
         return Result(source, answer["outcome"], detail, answer)

@@ -17,7 +17,7 @@ PAGE = 200
 
 def trace(
     note: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Identifiant, ou poste/référence.")
+        str | None, typer.Argument(metavar="ID", help="Identifiant, ou poste/référence.")
     ] = None,
     post: Annotated[
         str | None, typer.Option(help="Poste ; sans référence : toutes ses notes.")

@@ -1,5 +1,7 @@
 """What ingest answers: receipts, refusals and conflicts, for one note and for a line of many."""
 
+import shlex
+from collections.abc import Sequence
 from uuid import UUID
 
 from schemas.answers import (
@@ -17,6 +19,26 @@ from services.runtime.problems import ProblemError, problem
 from services.runtime.registry import Begun, BegunCorrection, BegunRevision, Obstacle
 
 NOTES = "/api/v1/notes"
+
+NAMES = {
+    "subject": "objet",
+    "body": "texte",
+    "date": "date",
+    "genre": "genre",
+    "language": "langue",
+    "author": "auteur",
+    "addressees": "destinataires",
+    "action": "suite attendue",
+    "attachments": "pièces jointes",
+    "cites": "références citées",
+    "replies_to": "note à laquelle elle répond",
+    "marking": "mention de protection",
+    "special_france": "Spécial France",
+    "marked_spans": "passages protégés",
+    "declared_themes": "thèmes déclarés",
+    "declared_countries": "pays déclarés",
+}
+"""A note's fields in French."""
 
 ACCEPTED = 202
 REPEATED = 200
@@ -146,15 +168,27 @@ def conflict(begun: Begun, note: Note) -> Problem | None:
             409,
             "Note retirée",
             f"La note {note.reference} du poste {note.post} a été retirée "
-            f"(révision {begun.revision}).",
+            f"(révision {begun.revision}). Pour la rétablir avec ce document : {_rectify(note)}",
         )
     return problem(
         409,
         "Référence déjà utilisée",
         f"Le poste {note.post} a déjà transmis, sous la référence {note.reference}, "
-        "une note dont le contenu diffère.",
+        f"une note dont le contenu diffère{_by(begun.differs)}. Si ce document la remplace : "
+        f"{_rectify(note)} ; si c'est une autre note, lui donner une autre référence.",
         [{"field": name, "detail": "diffère de la note déjà reçue"} for name in begun.differs],
     )
+
+
+def _by(fields: Sequence[str]) -> str:
+    """Which fields differ, in French."""
+    named = [NAMES.get(name, name) for name in fields]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _rectify(note: Note) -> str:
+    """The command that has a document take the place of that note."""
+    return f"valise rectify FICHIER --note {shlex.quote(f'{note.post}/{note.reference}')}"
 
 
 def line(number: int, result: Begun | TooLarge, accepted: Accepted) -> LineAnswer:

@@ -32,6 +32,13 @@ class Line:
     raw: bytes | None
 
 
+ALSO_NDJSON = frozenset(
+    f"application/{prefix}{name}"
+    for prefix in ("", "x-")
+    for name in ("ndjson", "jsonl", "jsonlines", "json-lines", "ldjson")
+)
+"""Other names under which programs send lines of JSON; none is registered."""
+
 TAKEN = {
     JSON: "une note",
     NDJSON: "une note par ligne",
@@ -47,9 +54,14 @@ def media_type(request: Request, taken: Mapping[str, str] = TAKEN) -> str:
     """
     given, _, parameters = request.headers.get("content-type", "").partition(";")
     kind = given.strip().lower()
+    kind = NDJSON if kind in ALSO_NDJSON else kind
     charset = _charset(parameters)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if kind in taken and charset in {"utf-8", "utf8"} and encoding == "identity":
+    if (
+        kind in taken
+        and charset in {"utf-8", "utf8", "us-ascii", "ascii"}
+        and encoding == "identity"
+    ):
         return kind
     raise ProblemError(
         415,
@@ -146,5 +158,5 @@ def _charset(parameters: str) -> str:
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            return value.strip().strip('"').lower()
+            return value.strip().strip("\"'").lower()
     return "utf-8"

@@ -9,9 +9,11 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from schemas.marks import Level
+from services.runtime import setting_faults
 from services.runtime.errors import Misconfigured
+from services.runtime.reasons import reason
+from services.runtime.setting_faults import PREFIX
 
-PREFIX = "VALISE_"
 MEGABYTE = 1024 * 1024
 
 SECRETS = (
@@ -90,7 +92,7 @@ class Settings(BaseModel):
     def _levels(cls, given: str) -> str:
         known = ", ".join(Level)
         if unknown := set(_listed(given)) - set(Level):
-            raise ValueError(f"{min(unknown)}: not one of {known}")
+            raise ValueError(f"{min(unknown)} est inconnu ; valeurs admises : {known}")
         return given
 
     @field_validator("proxies")
@@ -114,18 +116,19 @@ class Settings(BaseModel):
             settings = cls.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = PREFIX + str(first["loc"][0]).upper()
-            raise Misconfigured(f"{name}: {first['msg']}") from None
+            name = str(first["loc"][0])
+            hidden = name in SECRETS
+            said = setting_faults.wrong(name, str(given.get(name, "")), first, secret=hidden)
+            raise Misconfigured(said) from None
         if bool(settings.kafka) != bool(settings.elasticsearch):
             missing = "VALISE_ELASTICSEARCH" if settings.kafka else "VALISE_KAFKA"
             raise Misconfigured(
-                f"{missing} is missing: the distributed deployment needs VALISE_KAFKA, "
-                "VALISE_ELASTICSEARCH and VALISE_DATABASE; the embedded one none of the first two"
+                f"{missing} manque : le déploiement réparti demande VALISE_KAFKA, "
+                "VALISE_ELASTICSEARCH et VALISE_DATABASE ; l'embarqué, aucun des deux premiers"
             )
         if settings.kafka and not settings.database:
             raise Misconfigured(
-                "VALISE_DATABASE is missing: the distributed deployment keeps its registry in "
-                "PostgreSQL"
+                "VALISE_DATABASE manque : le déploiement réparti tient son registre dans PostgreSQL"
             )
         for check in (_kafka, _elasticsearch, _database, _oidc):
             complaint = check(settings)
@@ -160,6 +163,13 @@ class Settings(BaseModel):
         return self.database or f"sqlite:///{self.data / 'registry.sqlite3'}"
 
 
+def check_names(env: Mapping[str, str]) -> None:
+    """Raises Misconfigured for a variable that looks like a setting and is none."""
+    said = setting_faults.unknown(env, Settings.model_fields, SECRETS)
+    if said is not None:
+        raise Misconfigured(said)
+
+
 def _listed(given: str) -> list[str]:
     return [each for one in given.split(",") if (each := one.strip())]
 
@@ -177,15 +187,17 @@ def _from_files(env: Mapping[str, str]) -> dict[str, str]:
         if not path:
             continue
         if env.get(setting):
-            raise Misconfigured(f"{setting} and {setting}_FILE are both set: keep one")
+            raise Misconfigured(
+                f"{setting} et {setting}_FILE sont donnés tous deux : n'en garder qu'un"
+            )
         try:
             text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
         except OSError as error:
-            raise Misconfigured(f"{setting}_FILE: {path}: {error.strerror}") from None
+            raise Misconfigured(f"{setting}_FILE : {path} : {reason(error)}") from None
         except UnicodeDecodeError:
-            raise Misconfigured(f"{setting}_FILE: {path} is not text in UTF-8") from None
+            raise Misconfigured(f"{setting}_FILE : {path} n'est pas un texte en UTF-8") from None
         if not text:
-            raise Misconfigured(f"{setting}_FILE: {path} is empty")
+            raise Misconfigured(f"{setting}_FILE : {path} est vide")
         found[name] = text
     return found
 
@@ -195,19 +207,21 @@ def _kafka(settings: Settings) -> str | None:
     protocol = settings.kafka_security
     signs_in = settings.kafka_user is not None or settings.kafka_password is not None
     if not settings.kafka and (signs_in or settings.kafka_ca or protocol != "PLAINTEXT"):
-        return "VALISE_KAFKA is missing, though how to reach Kafka is set (VALISE_KAFKA_…)"
+        return (
+            "VALISE_KAFKA manque, alors que la façon de joindre Kafka est donnée (VALISE_KAFKA_…)"
+        )
     if protocol.startswith("SASL") and not (settings.kafka_user and settings.kafka_password):
         return (
-            f"VALISE_KAFKA_SECURITY={protocol} needs VALISE_KAFKA_USER and VALISE_KAFKA_PASSWORD "
-            "(or VALISE_KAFKA_PASSWORD_FILE)"
+            f"VALISE_KAFKA_SECURITY={protocol} demande VALISE_KAFKA_USER et VALISE_KAFKA_PASSWORD "
+            "(ou VALISE_KAFKA_PASSWORD_FILE)"
         )
     if signs_in and not protocol.startswith("SASL"):
         return (
-            "VALISE_KAFKA_USER and VALISE_KAFKA_PASSWORD need VALISE_KAFKA_SECURITY=SASL_SSL "
-            f"(or SASL_PLAINTEXT), not {protocol}"
+            "VALISE_KAFKA_USER et VALISE_KAFKA_PASSWORD demandent VALISE_KAFKA_SECURITY=SASL_SSL "
+            f"(ou SASL_PLAINTEXT), non {protocol}"
         )
     if settings.kafka_ca and not protocol.endswith("SSL"):
-        return f"VALISE_KAFKA_CA needs VALISE_KAFKA_SECURITY=SASL_SSL or SSL, not {protocol}"
+        return f"VALISE_KAFKA_CA demande VALISE_KAFKA_SECURITY=SASL_SSL ou SSL, non {protocol}"
     return None
 
 
@@ -222,13 +236,13 @@ def _elasticsearch(settings: Settings) -> str | None:
     addresses = [each.strip() for each in (settings.elasticsearch or "").split(",")]
     if any("@" in urlsplit(address).netloc for address in addresses):
         return (
-            "VALISE_ELASTICSEARCH must not hold user and password: put them into "
-            "VALISE_ELASTICSEARCH_USER and VALISE_ELASTICSEARCH_PASSWORD"
+            "VALISE_ELASTICSEARCH ne doit porter ni utilisateur ni mot de passe : les donner dans "
+            "VALISE_ELASTICSEARCH_USER et VALISE_ELASTICSEARCH_PASSWORD"
         )
     if bool(settings.elasticsearch_user) != bool(settings.elasticsearch_password):
-        return "VALISE_ELASTICSEARCH_USER and VALISE_ELASTICSEARCH_PASSWORD go together"
+        return "VALISE_ELASTICSEARCH_USER et VALISE_ELASTICSEARCH_PASSWORD vont ensemble"
     if used and not all(address.startswith("https://") for address in addresses):
-        return f"{used[0]} needs https:// in VALISE_ELASTICSEARCH"
+        return f"{used[0]} demande https:// dans VALISE_ELASTICSEARCH"
     return None
 
 
@@ -239,8 +253,8 @@ def _database(settings: Settings) -> str | None:
     before, at, _ = (settings.database or "").partition("://")[2].partition("@")
     if not at or not before or ":" in before:
         return (
-            "VALISE_DATABASE_PASSWORD needs a user and no password in VALISE_DATABASE: "
-            "postgresql://user@host/name"
+            "VALISE_DATABASE_PASSWORD demande un utilisateur, sans mot de passe, dans "
+            "VALISE_DATABASE : postgresql://utilisateur@hôte/nom"
         )
     return None
 
@@ -258,15 +272,15 @@ def _oidc(settings: Settings) -> str | None:
     }
     missing = [name for name, value in given.items() if not value]
     if missing and len(missing) < len(given):
-        return f"{missing[0]} is missing: {', '.join(given)} go together"
+        return f"{missing[0]} manque : {', '.join(given)} vont ensemble"
     if not settings.oidc_issuer:
         return None
     issuer = urlsplit(settings.oidc_issuer)
     local = issuer.hostname in LOOPBACK
     if not issuer.netloc or (issuer.scheme != "https" and not (local and issuer.scheme == "http")):
-        return "VALISE_OIDC_ISSUER: an address that begins with https:// is needed"
+        return "VALISE_OIDC_ISSUER : une adresse qui commence par https:// est attendue"
     if issuer.query or issuer.fragment or "@" in issuer.netloc:
-        return "VALISE_OIDC_ISSUER: an issuer has no user, no query and no fragment"
+        return "VALISE_OIDC_ISSUER : un émetteur n'a ni utilisateur, ni paramètres, ni fragment"
     if not settings.people:
-        return "VALISE_PEOPLE is missing: without it nobody who signs in has any rights"
+        return "VALISE_PEOPLE manque : sans lui, personne de ceux qui se connectent n'a de droits"
     return None

@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 from services.runtime.errors import Misconfigured
+from services.runtime.reasons import reason
 
 
 def context(authority: Path | None, setting: str) -> ssl.SSLContext:
@@ -15,6 +16,8 @@ def context(authority: Path | None, setting: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=authority)
     except ssl.SSLError:
-        raise Misconfigured(f"{setting}: {authority} holds no certificate in PEM form") from None
+        raise Misconfigured(
+            f"{setting} : {authority} ne contient pas de certificat au format PEM"
+        ) from None
     except OSError as error:
-        raise Misconfigured(f"{setting}: {authority}: {error.strerror}") from None
+        raise Misconfigured(f"{setting} : {authority} : {reason(error)}") from None

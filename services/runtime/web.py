@@ -20,6 +20,7 @@ from services.runtime.guard.connections import SHARE, Connections, raise_files
 from services.runtime.guard.heads import MAX_HEAD_BYTES
 from services.runtime.guard.protocol import Impatient
 from services.runtime.memory import give_back_large_blocks
+from services.runtime.reasons import reason
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Misconfigured(
-            f"impossible d'écouter sur {host}:{port} ({error.strerror}) : choisir un autre --port"
+            f"impossible d'écouter sur {host}:{port} ({reason(error)}) : choisir un autre --port"
         ) from None
     return listener
 

@@ -51,15 +51,22 @@ class Tags:
 
 
 def tags_in_force(note: ClassifiedNote) -> Tags:
-    """A reader's correction where there is one (score 1, no evidence), else what classify found."""
+    """A reader's correction where there is one (score 1, no evidence), else what classify found.
+
+    A correction says what the note is about: what it only mentions stays as it was found.
+    """
     found = note.classification
     if note.correction_tags is None:
         return Tags(found.themes, found.countries, found.organisations)
+    about = dict.fromkeys(note.correction_tags.countries)
+    mentioned = (
+        tag for tag in found.countries if tag.role is Role.MENTIONED and tag.country not in about
+    )
     return Tags(
         _corrected_themes(note.correction_tags),
-        tuple(
-            CountryTag(country=code, role=Role.ABOUT, score=1.0, evidence=())
-            for code in dict.fromkeys(note.correction_tags.countries)
+        (
+            *(CountryTag(country=code, role=Role.ABOUT, score=1.0, evidence=()) for code in about),
+            *mentioned,
         ),
         found.organisations,
     )

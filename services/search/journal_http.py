@@ -18,6 +18,7 @@ from services.runtime.journal import record
 from services.runtime.journal.check import Check, parse_head
 from services.runtime.problems import ProblemError
 from services.runtime.registry import EntryRow, Head, JournalFilter, Registry, aside
+from services.search.journal_who import ids_of
 
 PATH = "/api/v1/journal"
 USUAL, MOST = 50, 500
@@ -27,7 +28,7 @@ CHECKED_AT_ONCE = 2_000
 
 Who = Annotated[
     str | None,
-    Query(max_length=200, pattern=STORABLE, description="Qui, par exemple « key:12 »"),
+    Query(max_length=200, pattern=STORABLE, description="Qui : « key:12 », ou un nom"),
 ]
 What = Annotated[Action | None, Query(description="L'action")]
 Note = Annotated[UUID | None, Query(description="La note en cause")]
@@ -67,7 +68,8 @@ def router(registry: Registry) -> APIRouter:
         size: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
     ) -> JournalPage:
         named = str(note) if note else about
-        wanted = JournalFilter(who, action, named, since, until)
+        whom = None if who is None else await aside(ids_of, registry, who)
+        wanted = JournalFilter(whom, action, named, since, until)
         rows = await aside(registry.journal_page, wanted, before, size + 1)
         shown = rows[:size]
         record(request, Action.ADMINISTERED, "journal", what="journal_read", **_asked(wanted))
@@ -144,7 +146,7 @@ def _details(text: str) -> dict[str, Any]:
 def _asked(wanted: JournalFilter) -> dict[str, str]:
     """The filters with which the journal was read."""
     given = {
-        "of": wanted.who,
+        "of": ", ".join(wanted.who) if isinstance(wanted.who, tuple) else wanted.who,
         "action": wanted.action,
         "about": wanted.object,
         "from": _iso(wanted.since),

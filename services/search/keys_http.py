@@ -14,7 +14,7 @@ from services.runtime.access.gate import needs
 from services.runtime.journal import record
 from services.runtime.problems import ProblemError
 from services.runtime.redaction import redacted
-from services.runtime.registry import Registry, aside
+from services.runtime.registry import LastAdministrator, Registry, aside
 
 PATH = "/api/v1/keys"
 MAX_NUMBER = 2**31 - 1
@@ -29,6 +29,7 @@ Overlap = Annotated[
         description="Heures pendant lesquelles l'ancienne clé vaut encore",
     ),
 ]
+Force = Annotated[bool, Query(description="Même si c'est la dernière clé valable qui administre")]
 
 
 def router(registry: Registry) -> APIRouter:
@@ -90,10 +91,15 @@ def router(registry: Registry) -> APIRouter:
     @routes.delete(
         f"{PATH}/{{number}}",
         summary="Révoquer une clé : elle ne vaut plus, en quelques secondes",
-        responses=problems.responses(404, 422, 503),
+        responses=problems.responses(404, 409, 422, 503),
     )
-    async def revoke(number: Number, request: Request) -> KeyView:
-        ended = await aside(registry.end_key, number, datetime.now(UTC), revoked=True)
+    async def revoke(number: Number, request: Request, force: Force = False) -> KeyView:
+        try:
+            ended = await aside(
+                registry.end_key, number, datetime.now(UTC), revoked=True, keep_one=not force
+            )
+        except LastAdministrator:
+            raise _last() from None
         if ended is None:
             raise _unknown()
         record(request, Action.ADMINISTERED, f"key:{number}", what="key_revoked", name=ended.name)
@@ -127,6 +133,15 @@ def _recorded(request: Request, key: KeyView, **details: int) -> None:
         clearance=rights.clearance,
         special_france=rights.special_france,
         **details,
+    )
+
+
+def _last() -> ProblemError:
+    return ProblemError(
+        409,
+        "Dernière clé d'administrateur",
+        "C'est la dernière clé valable qui administre : sans elle, plus personne ne crée de clé. "
+        "En créer une autre d'abord (« valise keys add »), ou confirmer la révocation (force=true).",
     )
 
 

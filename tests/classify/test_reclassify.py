@@ -202,7 +202,11 @@ def test_tags_in_force_are_those_of_a_reader_where_one_set_them() -> None:
         "subtheme:sante.hopital",
         "theme:sante",
     )
-    assert tags_of(found, CorrectionTags(themes=("travail",))) == ("organisation:OMS",)
+    assert tags_of(found, CorrectionTags(themes=("travail",))) == (
+        "mentioned:FR",
+        "organisation:OMS",
+    )
+    assert tags_of(found, CorrectionTags(countries=("FR",))) == ("organisation:OMS",)
 
 
 def test_rare_changes_are_among_the_examples() -> None:

@@ -27,24 +27,27 @@ def settings(**changes: str) -> Settings:
     ("changes", "named"),
     [
         ({"VALISE_KAFKA_SECURITY": "TLS"}, "VALISE_KAFKA_SECURITY"),
-        ({"VALISE_KAFKA_SECURITY": "SASL_SSL"}, "needs VALISE_KAFKA_USER"),
+        ({"VALISE_KAFKA_SECURITY": "SASL_SSL"}, "demande VALISE_KAFKA_USER"),
         ({"VALISE_KAFKA_SECURITY": "SASL_SSL", "VALISE_KAFKA_USER": "v"}, "VALISE_KAFKA_PASSWORD"),
         (SIGN_IN, "VALISE_KAFKA_SECURITY=SASL_SSL"),
-        (SIGN_IN | {"VALISE_KAFKA_SECURITY": "SSL"}, "not SSL"),
-        ({"VALISE_KAFKA_CA": "ca.crt"}, "VALISE_KAFKA_CA needs"),
+        (SIGN_IN | {"VALISE_KAFKA_SECURITY": "SSL"}, "non SSL"),
+        ({"VALISE_KAFKA_CA": "ca.crt"}, "VALISE_KAFKA_CA demande"),
         ({"VALISE_KAFKA_MECHANISM": "MD5"}, "VALISE_KAFKA_MECHANISM"),
-        ({"VALISE_ELASTICSEARCH_USER": "v"}, "go together"),
-        ({"VALISE_ELASTICSEARCH_PASSWORD": "tres-secret"}, "go together"),
-        ({"VALISE_ELASTICSEARCH": "http://e:1", "VALISE_ELASTICSEARCH_CA": "c"}, "needs https"),
-        ({"VALISE_ELASTICSEARCH": "https://v:tres-secret@e:1"}, "must not hold"),
-        ({"VALISE_DATABASE_PASSWORD": "x", "VALISE_DATABASE": "postgresql://d/v"}, "needs a user"),
+        ({"VALISE_ELASTICSEARCH_USER": "v"}, "vont ensemble"),
+        ({"VALISE_ELASTICSEARCH_PASSWORD": "tres-secret"}, "vont ensemble"),
+        ({"VALISE_ELASTICSEARCH": "http://e:1", "VALISE_ELASTICSEARCH_CA": "c"}, "demande https"),
+        ({"VALISE_ELASTICSEARCH": "https://v:tres-secret@e:1"}, "ne doit porter"),
+        (
+            {"VALISE_DATABASE_PASSWORD": "x", "VALISE_DATABASE": "postgresql://d/v"},
+            "demande un utilisateur",
+        ),
         (
             {"VALISE_DATABASE_PASSWORD": "tres-secret", "VALISE_DATABASE": "postgresql://u:p@d/v"},
-            "no password in",
+            "sans mot de passe",
         ),
         (
             {"VALISE_DATABASE_PASSWORD_FILE": "f", "VALISE_DATABASE_PASSWORD": "tres-secret"},
-            "both set",
+            "tous deux",
         ),
         ({"VALISE_DATABASE_PASSWORD_FILE": "/nicht/da"}, "VALISE_DATABASE_PASSWORD_FILE"),
     ],
@@ -60,7 +63,7 @@ def test_what_does_not_fit_is_one_line_that_names_it_without_a_password(
 
 
 def test_kafka_settings_without_kafka_are_a_mistake() -> None:
-    with pytest.raises(Misconfigured, match="VALISE_KAFKA is missing"):
+    with pytest.raises(Misconfigured, match="VALISE_KAFKA manque"):
         Settings.from_env({"VALISE_KAFKA_SECURITY": "SSL"})
 
 
@@ -71,7 +74,7 @@ def test_a_secret_stands_in_a_file_whose_last_line_break_is_not_part_of_it(tmp_p
         "postgresql://valise:cl%C3%A9%3A%20%C3%A0%2Fb%40c@d/valise?sslmode=verify-full"
     )
     (tmp_path / "p").write_text("\n")
-    with pytest.raises(Misconfigured, match="is empty"):
+    with pytest.raises(Misconfigured, match="est vide"):
         settings(VALISE_DATABASE_PASSWORD_FILE=str(tmp_path / "p"))
 
 

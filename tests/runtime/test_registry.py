@@ -873,7 +873,7 @@ class TestMigrations:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
         database.close()
         assert not registry.ready()
-        with pytest.raises(Misconfigured, match="newer release"):
+        with pytest.raises(Misconfigured, match="version plus récente"):
             registry.migrate()
         registry.close()
 

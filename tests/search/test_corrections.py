@@ -91,7 +91,10 @@ async def test_a_program_sees_who_set_the_tags_and_what_was_found(site: Site) ->
     assert answer.headers["ETag"] == '"1.1.1"'
     assert (view.tags_from, view.correction) == ("reader", 1)
     assert [(tag.theme, tag.subthemes) for tag in view.themes] == [("sante", ("hopital",))]
-    assert [tag.country for tag in view.countries] == ["AT"]
+    assert [(tag.country, tag.role) for tag in view.countries] == [
+        ("AT", "about"),
+        ("FR", "mentioned"),
+    ]
     assert view.found == corpus.RETRAITES.classification
 
 

@@ -1,5 +1,6 @@
 """An administrator's keys over HTTP, and what a reader of some clearance is shown of a note."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,33 @@ async def test_a_revoked_key_stays_in_the_list(site: Site) -> None:
     assert await status(site, key["key"]) == 401
     assert [each.number for each in site.registry.all_keys()] == [key["number"], 1]
     assert (await site.reader.delete("/api/v1/keys/99")).status_code == 404
+
+
+async def test_the_last_key_that_administers_is_revoked_by_force_alone(site: Site) -> None:
+    refused = await site.reader.delete("/api/v1/keys/1")
+    assert refused.status_code == 409
+    assert "force=true" in refused.json()["detail"]
+    assert site.registry.all_keys()[0].revoked_at is None
+    gone = await site.reader.delete("/api/v1/keys/1?force=true")
+    assert gone.json()["revoked_at"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "expires_in", "status_code"),
+    [
+        ({"roles": ["administer"]}, None, 200),
+        ({"roles": ["read"]}, None, 409),
+        ({"roles": ["administer"]}, timedelta(seconds=1), 409),
+    ],
+)
+async def test_only_another_key_that_holds_and_administers_counts(
+    site: Site, rights: dict[str, Any], expires_in: timedelta | None, status_code: int
+) -> None:
+    ends = None if expires_in is None else (datetime.now(UTC) + expires_in).isoformat()
+    await made(site, name="Autre", rights=rights, expires_at=ends)
+    if expires_in is not None:
+        await asyncio.sleep(expires_in.total_seconds() + 0.1)
+    assert (await site.reader.delete("/api/v1/keys/1")).status_code == status_code
 
 
 SECRET = "mandarine"

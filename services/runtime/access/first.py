@@ -13,6 +13,7 @@ from schemas.vocabulary import Marking
 from services.runtime.access import keys
 from services.runtime.access.key_file import read_key
 from services.runtime.errors import Misconfigured
+from services.runtime.reasons import reason
 from services.runtime.registry import Registry
 
 ORDER = KeyOrder(
@@ -56,5 +57,5 @@ def make_key(registry: Registry, path: Path) -> None:
             written.flush()
             os.fsync(written.fileno())
     except OSError as error:
-        raise Misconfigured(f"{path}: {error.strerror}") from None
+        raise Misconfigured(f"{path} : {reason(error)}") from None
     registry.add_key(ORDER, secret.label, secret.hash, datetime.now(UTC))

@@ -9,6 +9,6 @@ NAME = "admin.key"
 def read_key(path: Path) -> str | None:
     """The key in that file; None where there is none that this user can read."""
     try:
-        return path.read_text(encoding="ascii").strip() or None
+        return path.read_text(encoding="utf-8-sig").strip() or None
     except (OSError, UnicodeDecodeError):
         return None

@@ -22,7 +22,9 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from schemas.access import Caller, Person, Posts, Rights, Role
 from schemas.note import Frozen
 from schemas.vocabulary import Marking
+from services.runtime import french
 from services.runtime.errors import Misconfigured
+from services.runtime.reasons import reason
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +48,13 @@ class Rule(Frozen):
     def _names_someone(self) -> Self:
         # An address alone would be believed of any directory that cares to state it.
         if self.siret is None and self.idp is None:
-            raise ValueError("siret or idp is missing: whose word is it?")
+            raise ValueError("siret ou idp manque : sur la foi de qui ?")
         if self.email is not None and self.domain is not None:
-            raise ValueError("email and domain: keep one")
+            raise ValueError("email et domain : n'en garder qu'un")
         if self.email is not None and "@" not in self.email:
-            raise ValueError("email: no address")
+            raise ValueError("email : une adresse est attendue")
         if self.domain is not None and "@" in self.domain:
-            raise ValueError("domain: without what stands before the @")
+            raise ValueError("domain : sans ce qui précède @")
         if self.roles:
             self.rights()
         return self
@@ -106,14 +108,15 @@ def parsed(text: str, *, as_json: bool = False) -> tuple[Rule, ...]:
         where = ".".join(
             str(part + 1) if isinstance(part, int) else str(part) for part in first["loc"]
         )
-        raise ValueError(f"{where or 'file'}: {first['msg']}") from None
+        said = french.detail(first["type"], first.get("ctx") or {})
+        raise ValueError(f"{where or 'fichier'} : {said}") from None
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("imbrication trop profonde") from None
     seen: dict[tuple[str | None, ...], int] = {}
     for number, rule in enumerate(rules, start=1):
         earlier = seen.setdefault(rule.names, number)
         if earlier != number:
-            raise ValueError(f"people.{number}: names the same people as people.{earlier}")
+            raise ValueError(f"people.{number} : désigne les mêmes personnes que people.{earlier}")
     return rules
 
 
@@ -131,9 +134,9 @@ class People:
             self._state = _state(path)
             self._rules = _read(path)
         except OSError as error:
-            raise Misconfigured(f"VALISE_PEOPLE: {path}: {error.strerror}") from None
+            raise Misconfigured(f"VALISE_PEOPLE : {path} : {reason(error)}") from None
         except ValueError as error:
-            raise Misconfigured(f"VALISE_PEOPLE: {path}: {error}") from None
+            raise Misconfigured(f"VALISE_PEOPLE : {path} : {error}") from None
 
     def caller(self, person: Person) -> Caller | None:
         """The person as a caller, with the rights of this moment; None without any."""

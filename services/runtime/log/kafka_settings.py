@@ -68,7 +68,7 @@ def servers(settings: Settings) -> list[str]:
     """The bootstrap servers. Raises Misconfigured where there are none."""
     found = [server.strip() for server in (settings.kafka or "").split(",") if server.strip()]
     if not found:
-        raise Misconfigured("VALISE_KAFKA is missing: host:port, several separated by commas")
+        raise Misconfigured("VALISE_KAFKA manque : hôte:port, plusieurs séparés par des virgules")
     return found
 
 

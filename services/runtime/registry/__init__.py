@@ -8,7 +8,7 @@ through `aside`. A database that is away raises Unavailable, within 5 s.
 from services.runtime.registry.aside import aside
 from services.runtime.registry.chain import Draft, EntryRow, Head
 from services.runtime.registry.journal import JournalFilter
-from services.runtime.registry.keys import KeyRow, caller_with
+from services.runtime.registry.keys import KeyRow, LastAdministrator, caller_with
 from services.runtime.registry.rows import (
     Begun,
     BegunCorrection,
@@ -57,6 +57,7 @@ __all__ = [
     "JournalFilter",
     "Key",
     "KeyRow",
+    "LastAdministrator",
     "LetterFilter",
     "LetterRow",
     "Mark",

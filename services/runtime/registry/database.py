@@ -99,14 +99,16 @@ def _checked(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise Misconfigured("VALISE_DATABASE is not a database URL") from None
+        raise Misconfigured(
+            "VALISE_DATABASE : une adresse de base est attendue (postgresql://utilisateur@hôte/nom)"
+        ) from None
     if url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise Misconfigured("VALISE_DATABASE: a registry in SQLite needs a file")
+        raise Misconfigured("VALISE_DATABASE : un registre SQLite demande un fichier")
     if url.drivername not in {"sqlite", "postgresql+psycopg"}:
         raise Misconfigured(
-            f"VALISE_DATABASE: {url.drivername} is not supported, only postgresql and sqlite are"
+            f"VALISE_DATABASE : {url.drivername} n'est pas pris en charge (postgresql ou sqlite)"
         )
     return url
 
@@ -123,9 +125,9 @@ def _create(url: URL, **options: Any) -> Engine:
             **options,
         )
     except (NoSuchModuleError, ImportError) as error:
-        raise Misconfigured(f"VALISE_DATABASE: the driver is not installed ({error})") from None
+        raise Misconfigured(f"VALISE_DATABASE : le pilote n'est pas installé ({error})") from None
     except (ArgumentError, TypeError, ValueError) as error:
-        raise Misconfigured(f"VALISE_DATABASE: {error}") from None
+        raise Misconfigured(f"VALISE_DATABASE : {error}") from None
 
 
 def _sqlite(url: URL) -> Engine:

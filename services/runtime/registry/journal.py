@@ -28,9 +28,12 @@ SERVICE = "valise"
 
 @dataclass(frozen=True, slots=True)
 class JournalFilter:
-    """Which entries are meant; None: whatever it be. `since` is included, `until` is not."""
+    """Which entries are meant; None: whatever it be. `since` is included, `until` is not.
 
-    who: str | None = None
+    `who` is an id, or several.
+    """
+
+    who: str | tuple[str, ...] | None = None
     action: str | None = None
     object: str | None = None
     since: datetime | None = None
@@ -73,7 +76,9 @@ def page(
     query = sa.select(journal).order_by(journal.c.number.desc()).limit(limit)
     for column in (journal.c.who, journal.c.action, journal.c.object):
         value = getattr(wanted, column.name)
-        if value is not None:
+        if isinstance(value, tuple):
+            query = query.where(column.in_(value))
+        elif value is not None:
             query = query.where(column == value)
     if wanted.since is not None:
         query = query.where(journal.c.at >= wanted.since)
@@ -82,6 +87,22 @@ def page(
     if before is not None:
         query = query.where(journal.c.number < before)
     return [_entry(row) for row in connection.execute(query)]
+
+
+def names(connection: sa.Connection) -> dict[str, str]:
+    """Everybody in the journal by id, each with the name of their latest entry.
+
+    Goes from one id to the next in their index: it costs by people, not by entries.
+    """
+    found: dict[str, str] = {}
+    who: str | None = connection.scalar(sa.select(sa.func.min(journal.c.who)))
+    while who is not None:
+        latest = sa.select(journal.c.name).where(journal.c.who == who)
+        name = connection.scalar(latest.order_by(journal.c.number.desc()).limit(1))
+        if who:
+            found[who] = str(name)
+        who = connection.scalar(sa.select(sa.func.min(journal.c.who)).where(journal.c.who > who))
+    return found
 
 
 def after(connection: sa.Connection, number: int, until: int, limit: int) -> list[EntryRow]:

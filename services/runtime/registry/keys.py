@@ -16,6 +16,10 @@ from schemas.vocabulary import Marking
 from services.runtime.registry.tables import keys
 
 
+class LastAdministrator(Exception):
+    """Without this key none would be left that administers."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRow:
     """A key as it is kept: what is shown of it, and the hash of its secret."""
@@ -95,6 +99,18 @@ def end(connection: sa.Connection, number: int, at: datetime, *, revoked: bool) 
         .where(keys.c.id == number, sa.or_(column.is_(None), column > at))
         .values({column.name: at})
     )
+
+
+def is_last_administrator(connection: sa.Connection, number: int, at: datetime) -> bool:
+    """Whether of all keys that hold at that moment only this one administers.
+
+    Whoever ends another one meanwhile waits for this transaction.
+    """
+    rows = connection.execute(sa.select(keys).order_by(keys.c.id).with_for_update())
+    views = map(_view, rows)
+    return [
+        view.number for view in views if Role.ADMINISTER in view.rights.roles and view.holds(at)
+    ] == [number]
 
 
 def used(connection: sa.Connection, number: int, at: datetime) -> None:

@@ -59,5 +59,5 @@ def upgrade(connection: Connection) -> None:
             command.upgrade(config, "head")
         except CommandError:
             raise Misconfigured(
-                "the registry was written by a newer release of Valise: use that release"
+                "le registre a été écrit par une version plus récente de Valise : employer celle-là"
             ) from None

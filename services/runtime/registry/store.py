@@ -35,7 +35,7 @@ from services.runtime.registry import sessions as session_rows
 from services.runtime.registry.chain import Draft, EntryRow, Head
 from services.runtime.registry.database import Database
 from services.runtime.registry.journal import JournalFilter
-from services.runtime.registry.keys import KeyRow
+from services.runtime.registry.keys import KeyRow, LastAdministrator
 from services.runtime.registry.letters import correction_of, from_row, to_row
 from services.runtime.registry.rows import (
     Begun,
@@ -101,7 +101,7 @@ class Registry:
                 migrate.upgrade(connection)
         except Unavailable as error:
             if type(error.__cause__) is DatabaseError:
-                raise Misconfigured(f"VALISE_DATABASE: {error.reason}") from None
+                raise Misconfigured(f"VALISE_DATABASE : {error.reason}") from None
             raise
 
     def ready(self) -> bool:
@@ -689,12 +689,17 @@ class Registry:
         with self._database.reading() as connection:
             return key_rows.listed(connection)
 
-    def end_key(self, number: int, at: datetime, *, revoked: bool) -> KeyView | None:
+    def end_key(
+        self, number: int, at: datetime, *, revoked: bool, keep_one: bool = False
+    ) -> KeyView | None:
         """The key holds no longer than until that moment; None where there is none.
 
-        `revoked`: it never holds again, whatever is done to its expiry.
+        `revoked`: it never holds again, whatever is done to its expiry. `keep_one`: raises
+        LastAdministrator where no other key that holds then administers.
         """
         with self._database.writing() as connection:
+            if keep_one and key_rows.is_last_administrator(connection, number, at):
+                raise LastAdministrator
             key_rows.end(connection, number, at, revoked=revoked)
             return key_rows.by_number(connection, number)
 
@@ -766,6 +771,11 @@ class Registry:
         """Entries that fit, the newest first; `before` a number for the page after."""
         with self._database.reading() as connection:
             return journal.page(connection, wanted, before, limit)
+
+    def journal_names(self) -> dict[str, str]:
+        """Everybody in the journal by id, each with the name of their latest entry."""
+        with self._database.reading() as connection:
+            return journal.names(connection)
 
     def journal_after(self, number: int, until: int, limit: int) -> list[EntryRow]:
         """The entries that follow that number, up to another one, in their order."""

@@ -51,7 +51,7 @@ def open_index(path: Path) -> tuple[tantivy.Index, str]:
             _set_aside(path)
         generation = _generation(path)
     except OSError as error:
-        raise Misconfigured(f"the index folder {path} cannot be used: {error}") from error
+        raise Misconfigured(f"le dossier de l'index {path} est inutilisable : {error}") from error
     return _opened(path), generation
 
 
@@ -175,7 +175,7 @@ def _set_aside(path: Path) -> None:
 
 
 def _in_use(path: Path) -> Misconfigured:
-    return Misconfigured(f"the index folder {path} is in use by another process")
+    return Misconfigured(f"le dossier de l'index {path} est employé par un autre processus")
 
 
 @contextlib.contextmanager

@@ -78,6 +78,21 @@ def test_a_correction_replaces_every_tag_of_the_classifier() -> None:
 
 
 @pytest.mark.parametrize(
+    ("corrected", "held"),
+    [
+        (CorrectionTags(countries=("DE",)), [("DE", "about"), ("FR", "mentioned")]),
+        (CorrectionTags(themes=("sante",)), [("FR", "mentioned")]),
+        (CorrectionTags(countries=("FR", "ES")), [("FR", "about"), ("ES", "about")]),
+    ],
+)
+def test_what_a_note_only_mentions_stays_as_it_was_found(
+    corrected: CorrectionTags, held: list[tuple[str, str]]
+) -> None:
+    note = a_classified_note(about=("DE",), mentioned=("FR",), correction_tags=corrected)
+    assert [(tag.country, tag.role) for tag in tags_in_force(note).countries] == held
+
+
+@pytest.mark.parametrize(
     ("marks", "audiences"),
     [
         ({}, "0123"),

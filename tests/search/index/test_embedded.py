@@ -86,7 +86,7 @@ async def test_a_full_disk_refuses_a_batch_and_takes_it_again_later(tmp_path: Pa
 async def test_a_second_process_on_the_folder_gets_a_clear_error(tmp_path: Path) -> None:
     first = await opened(tmp_path / "index")
     await first.apply(corpus())
-    with pytest.raises(Misconfigured, match="in use by another process"):
+    with pytest.raises(Misconfigured, match="employé par un autre processus"):
         await opened(tmp_path / "index")
     assert await first.count() == len(ROWS)
     await first.stop()
@@ -127,7 +127,7 @@ async def test_a_folder_in_use_is_never_set_aside(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     first = await opened(folder)
     (folder / "valise.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(Misconfigured, match="in use"):
+    with pytest.raises(Misconfigured, match="employé"):
         await opened(folder)
     assert folders(tmp_path) == ["index"]
     await first.stop()
@@ -135,7 +135,7 @@ async def test_a_folder_in_use_is_never_set_aside(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Misconfigured, match="cannot be used"):
+    with pytest.raises(Misconfigured, match="inutilisable"):
         await opened(tmp_path / "file" / "index")
 
 
