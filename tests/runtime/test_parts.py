@@ -61,6 +61,8 @@ def own(body: str) -> str:
         "Section sociale\nAmbassade de France au Royaume-Uni\n58 Knightsbridge, London SW1X 7JT",
         "Pariser Platz 5, 10117 Berlin",
         "TD ROM 2026-12",
+        "Rédacteur(s) : Isabelle Martin, service social, Rome",
+        "Note rédigée par le service des affaires sociales de l'ambassade de France en Italie",
         "Service des affaires sociales\t\tRome, le 4 mars 2026",
         "Rome, le 4 mars 2026 N° ROM-2026-0804",
         "Ambassade de France en Italie Service social | Rome, le 4 mars 2026 N° ROM-2026-0804",
@@ -187,6 +189,15 @@ def test_what_a_mail_quotes_is_known_by_what_mail_programs_write(quote: str) -> 
 )
 def test_ordinary_texts_quote_nothing(text: str) -> None:
     assert of(Kind.QUOTED, f"{TEXT}\n\n{text}\n\n{TEXT}") == []
+
+
+def test_a_long_title_does_not_end_the_letterhead() -> None:
+    title = (
+        "La réforme slovène des retraites et de l'assurance vieillesse : ce qui change pour les "
+    )
+    title += "salariés, les indépendants et les agents publics à partir de l'année prochaine"
+    body = f"{title}\n\nAmbassade de France en Italie\n\n{TEXT}"
+    assert of(Kind.LETTERHEAD, body) == ["Ambassade de France en Italie"]
 
 
 def test_the_header_of_a_note_is_no_quoted_message() -> None:
@@ -354,7 +365,24 @@ def test_a_note_that_names_its_table_is_more_than_a_cover() -> None:
 def test_menus_round_an_article_are_navigation() -> None:
     menu = "Accueil\nActualités\nItalie\nEspagne\nContact"
     assert of(Kind.NAVIGATION, f"{menu}\n\n{TEXT}") == [menu]
-    assert of(Kind.NAVIGATION, f"Sont concernés :\n{menu}\n\n{TEXT}") == []
+    assert of(Kind.NAVIGATION, f"{TEXT}\n\n{menu}\n\n{TEXT}") == [menu]
+    links = "\n".join(f"Rubrique numéro {number} du site" for number in range(6))
+    assert of(Kind.NAVIGATION, f"{links}\n\n{TEXT}") == [links]
+    assert of(Kind.NAVIGATION, f"{TEXT}\n\n{links}\n") == [links]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "Sont concernés :\nAccueil\nSanté\nItalie\nEspagne\nContact",
+        "Mesures\n- salaire minimum\n- congé parental\n- pensions\n- logement\n- santé\n- école",
+        "Hausse du salaire minimum\n\nCongé parental\n\nPension minimale\n\nPrime de naissance",
+        "| Italie | 3 |\n| Espagne | 4 |\n| Grèce | 5 |\n| Malte | 6 |",
+    ],
+)
+def test_what_a_note_lists_is_no_navigation(listed: str) -> None:
+    for body in (f"{listed}\n\n{TEXT}", f"{TEXT}\n\n{listed}\n\n{TEXT}", f"{TEXT}\n{listed}"):
+        assert of(Kind.NAVIGATION, body) == []
 
 
 PIECES = st.lists(

@@ -250,6 +250,8 @@ LONG_WORDS = 250
 """Characters beyond which a line is no link, however few its words."""
 MENU_LINES = 4
 """So many short lines in a row are a menu; fewer may be headings, a signature, an address."""
+UNKNOWN_LINES = 6
+"""So many of them without a word that pages have (*Accueil*): a note may list things too."""
 _ENDS = (".", ";", ",", ":", "…", "»", ")")
 _INTRODUCED = (":",)
 _WORD = re.compile(r"\w")
@@ -278,11 +280,14 @@ class _Run:
         self.items += bool(_ITEM.match(bare))
         self.of_a_page = self.of_a_page or bool(_OF_A_PAGE.match(folded(bare[:40])))
 
-    @property
-    def is_menu(self) -> bool:
-        """Whether it is long enough: items of a list count where words of pages stand by them."""
-        least = self.count if self.of_a_page else self.count - self.items
-        return least >= MENU_LINES and not self.introduced
+    def is_menu(self, *, outside: bool) -> bool:
+        """Whether it is a menu: by words of pages, or long and `outside`, before or after all else,
+        where items of a list do not count."""
+        if self.introduced:
+            return False
+        if self.of_a_page:
+            return self.count >= MENU_LINES
+        return outside and self.count - self.items >= UNKNOWN_LINES
 
 
 def menus(text: str, ranges: list[Range]) -> Iterator[Range]:
@@ -294,7 +299,7 @@ def menus(text: str, ranges: list[Range]) -> Iterator[Range]:
 def _runs(text: str, first: int, end: int) -> Iterator[Range]:
     """Where menus begin and end; lines without a word are passed over."""
     run = _Run()
-    before = False
+    before, begun = False, first > 0
     at = first
     for line in text[first:end].split("\n"):
         bare = line.strip()
@@ -302,12 +307,12 @@ def _runs(text: str, first: int, end: int) -> Iterator[Range]:
             if _short(bare):
                 run.add(at, line, bare, introduced=before)
             else:
-                if run.is_menu:
+                if run.is_menu(outside=not begun):
                     yield run.start, run.end
-                run = _Run()
+                run, begun = _Run(), True
             before = bare.endswith(_INTRODUCED)
         at += len(line) + 1
-    if run.is_menu:
+    if run.is_menu(outside=not begun or end == len(text)):
         yield run.start, run.end
 
 

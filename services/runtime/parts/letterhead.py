@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 
 from schemas.vocabulary import posts
-from services.runtime.parts.lines import Line, folded, lines
+from services.runtime.parts.lines import SENTENCE_ENDS, Line, folded, lines
 
 HEAD_LINES = 40
 """Lines with text in which a letterhead is looked for."""
@@ -32,6 +32,8 @@ _LABELS = frozenset(
         *("pieces jointes", "annexe", "annexes", "classification", "protection", "marquage"),
         *("urgence", "priorite", "version", "service", "direction", "ministere", "visa", "statut"),
         *("pour action", "pour information", "pour attribution", "suite a donner", "envoye"),
+        *("service emetteur", "service redacteur", "de la part de", "pour copie", "ambassade"),
+        *("lieu", "lieu et date", "nombre de pages", "pages", "redigee par", "etabli par"),
     }
 )
 CONTENTS = frozenset({"sommaire", "table des matieres", "plan de la note", "contents"})
@@ -40,6 +42,8 @@ _SIGNING = frozenset({"signe", "contact", "contacts", "redaction", "relecture", 
 _LABELLED = re.compile(r"([^:|]{1,40}?) ?: ?\|? ?(.*)")
 MOST_OF_A_LINE = 120
 """Characters of a line of a letterhead that bears no label."""
+MOST_OF_A_TITLE = 35
+"""Words of a title that stands before or between lines of a letterhead."""
 MOST_OF_A_LABEL = 25
 """Words after a label of the letterhead; a sentence of more is text."""
 
@@ -135,6 +139,9 @@ _ADDRESSEE = re.compile(
     r"(?:(?:a|pour) )?(?:(?:messieurs|mesdames|monsieur|madame|mme|mm\.|m\.)(?: |,|$)|s\.e\.m)"
     r"|a l'attention d|cher(?:e|s|es)?\b|(?:a|pour)$|s/c\b|sous couvert\b|bonjour\b"
 )
+_AUTHORED = re.compile(
+    r"(?:(?:cette )?(?:note|document|synthese) )?(?:redige|etabli|prepare|realise)e?s? par\b"
+)
 _CONTACT = re.compile(
     r"(?:tel|telephone|fax|mob|portable|courriel|e-?mail|mel)\b[ .:]"
     r"|\S+@\S+\.[a-z]{2,}$|(?:https?://|www\.)\S+$|\+?\d[\d ().-]{7,20}$"
@@ -203,14 +210,14 @@ def is_letterhead(line: str) -> bool:
 def names_subject(line: str) -> bool:
     """Whether a line bears the label of a subject."""
     label = _LABELLED.match(line)
-    return bool(label and folded(label[1]).strip(" .") in _SUBJECT)
+    return bool(label and _label(label[1]) in _SUBJECT)
 
 
 def signs(line: Line) -> bool:
     """Whether a line may stand in a signature: it tells who signs, where, or how to reach them."""
     plain = folded(line.text)
     label = _LABELLED.match(line.text)
-    if label and folded(label[1]).strip(" .") in _SIGNING:
+    if label and _label(label[1]) in _SIGNING:
         return label[2].count(" ") < MOST_OF_A_LABEL
     return _kind(line, plain) in {"head", "office"}
 
@@ -218,20 +225,25 @@ def signs(line: Line) -> bool:
 def _kind(line: Line, plain: str) -> str | None:
     """What a line is by its form: `subject`, `head`, or `office` where it might be a title."""
     label = _LABELLED.match(line.text)
-    if label and (name := folded(label[1]).strip(" .")) in _SUBJECT | _LABELS:
+    if label and (name := _label(label[1])) in _SUBJECT | _LABELS:
         if name in _SUBJECT:
             return "subject"
         return "head" if label[2].count(" ") < MOST_OF_A_LABEL else None
     cells = _cells(line.text, plain)
     if line.end - line.start > MOST_OF_A_LINE * max(1, len(cells)):
         return None
-    if _by_form(line.text, plain) or _is_office(line, plain) or _ADDRESSEE.match(plain):
+    personal = _ADDRESSEE.match(plain) or _AUTHORED.match(plain)
+    if _by_form(line.text, plain) or _is_office(line, plain) or personal:
         return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
     if line.short and _OFFICE.match(plain) and ":" not in plain and not says(line.text):
         return "office"
     if cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
         return "head"
     return None
+
+
+def _label(text: str) -> str:
+    return folded(text).replace("(s)", "").replace("(e)", "").strip(" .")
 
 
 def _cells(text: str, plain: str) -> list[str]:
@@ -308,5 +320,8 @@ def _is_item(line: Line, before: Line) -> bool:
 
 
 def _ends(line: Line, plain: str) -> bool:
-    """Whether the letterhead is over here: a paragraph, or the heading of a table of contents."""
-    return (not line.short and line.text.count(" ") > 3) or plain.strip(" :") in CONTENTS
+    """Whether the letterhead is over here: a sentence, a paragraph, a table of contents. A long
+    line without an end may be a title."""
+    words = line.text.count(" ") + 1
+    sentence = words > 4 and line.text.endswith(SENTENCE_ENDS)
+    return sentence or words > MOST_OF_A_TITLE or plain.strip(" :") in CONTENTS
