@@ -68,6 +68,7 @@ _TITLE = re.compile(
     r"|consul|inspect(?:eur|rice))(?:e|le)?\b"
     r"|pour (?:l'|le |la ).{1,60}par delegation$"
 )
+_BETWEEN = re.compile(r" \| |, | [–-] ")
 _NAMED = r"[^\W\d_](?:\.|[\w'’-]+)"
 _NAME = re.compile(rf"{_NAMED}(?: {_NAMED}){{0,4}},?$")
 _PARTICLES = frozenset({"de", "du", "des", "la", "le", "von", "van", "der", "den", "di", "da"})
@@ -200,13 +201,13 @@ def _unsigned(last: list[Line], end: int) -> int:
     reach them."""
     found, sure = end, False
     for line in last:
-        cells = [cell.strip(" ,") for cell in line.text.split(" | ")]
-        known = [_tells_who(line, cell) for cell in cells]
-        if not (any(known) or len(cells) == 1) or not all(
-            each or _names(cell) for each, cell in zip(known, cells, strict=True)
-        ):
-            return found if sure and not line.text.endswith(":") else end
-        found, sure = line.start, sure or any(known)
+        known = _tells_who(line, line.text.rstrip(", "))
+        if not (known or _names(line.text)):
+            cells = [cell.strip() for cell in _BETWEEN.split(line.text)]
+            known = any(_tells_who(line, cell) for cell in cells)
+            if not (known and all(_names(cell) or _tells_who(line, cell) for cell in cells)):
+                return found if sure and not line.text.endswith(":") else end
+        found, sure = line.start, sure or known
     return end
 
 

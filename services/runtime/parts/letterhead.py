@@ -54,7 +54,7 @@ _FIELD = (
 )
 _SOCIAL = (
     rf"(?:{_FIELD}(?:(?: et |, ?| ?[/-] ?){_FIELD}){{1,3}}$|{_FIELD}$"
-    r"|affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
+    rf"|{_ARTICLE}affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
     r"|sociale?(?: (?:et|de l'ambassade|du consulat|pres|aupres|regionale?)\b.*)?)"
     r"(?: ?[/–-] .*)?$"
 )
@@ -84,6 +84,7 @@ _OFFICE = re.compile(
     r"(?: chargee?s?)?(?: (?:de|des|du|de la|a la|au|aux|d'etat|delegue[es]*)\b| (?:de |a )?l'|$)"
 )
 """Lines of offices that a title may name too: a paragraph or a known line must come after."""
+_POST = re.compile(r"(?:le )?(?:poste|antenne|bureau) (?:de |a |d')")
 _VERB = re.compile(
     r"\b(?:a|ont|est|sont|va|vont|veut|veulent|annoncent?|adoptent?|publient?|presentent?"
     r"|proposent?|lancent?|demandent?|reforment?|face|entre|contre|selon|vers|sans)\b"
@@ -129,6 +130,7 @@ _DATED = re.compile(
     rf"{_WEEKDAY}(?:\d{{1,2}} ?(?:er|°|\.)? {_MONTH} \d{{4}}|\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{2,4}})"
 )
 """A dateline in a line with something else: a letterhead in columns."""
+_FIGURE = re.compile(r"\d")
 _NUMBER = re.compile(
     r"(?:(?:note|telegramme|td|nd|bulletin|rapport)(?: \w+)? )?(?:n ?°|no\.?|numero) ?[:.]? ?"
     r"\S{0,14}\d\S{0,30}$|(?:note|telegramme|td|nd)(?: diplomatique)?(?: [a-z]{2,12})?"
@@ -190,7 +192,7 @@ def letterhead(text: str, end: int) -> Letterhead:
             found.subjects.append(line)
         elif kind:
             found.heads.append(line)
-            doubtful += [line] if kind == "office" else []
+            doubtful += [line] if kind in _DOUBTFUL else []
         if kind:
             unknown = 0
             found.end = line.end
@@ -222,8 +224,11 @@ def signs(line: Line) -> bool:
     return _kind(line, plain) in {"head", "office"}
 
 
+_DOUBTFUL = ("office", "city")
+
+
 def _kind(line: Line, plain: str) -> str | None:
-    """What a line is by its form: `subject`, `head`, or `office` where it might be a title."""
+    """What a line is by its form: `subject`, `head`, or one of `_DOUBTFUL`: it might be a title."""
     label = _LABELLED.match(line.text)
     if label and (name := _label(label[1])) in _SUBJECT | _LABELS:
         if name in _SUBJECT:
@@ -233,10 +238,13 @@ def _kind(line: Line, plain: str) -> str | None:
     if line.end - line.start > MOST_OF_A_LINE * max(1, len(cells)):
         return None
     personal = _ADDRESSEE.match(plain) or _AUTHORED.match(plain)
-    if _by_form(line.text, plain) or _is_office(line, plain) or personal:
+    if _by_form(line.text, plain) or _is_office(line.text, plain) or personal:
         return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
-    if line.short and _OFFICE.match(plain) and ":" not in plain and not says(line.text):
+    office = _OFFICE.match(plain) and ":" not in plain and not says(line.text)
+    if line.short and office:
         return "office"
+    if _POST.sub("", plain) in _cities():
+        return "city"
     if cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
         return "head"
     return None
@@ -251,7 +259,7 @@ def _cells(text: str, plain: str) -> list[str]:
     cells: list[str] = []
     if "|" in text:
         cells = text.split("|")
-    elif len(text) <= MOST_OF_A_LINE and (dated := _DATED.search(plain)):
+    elif len(text) <= MOST_OF_A_LINE and _FIGURE.search(text) and (dated := _DATED.search(plain)):
         cells = [plain[: dated.start()], plain[dated.end() :]]
     return [bare for cell in cells if (bare := cell.strip(" ,–-"))]
 
@@ -260,8 +268,9 @@ def _cell(line: Line, text: str) -> Line:
     return Line(line.start, line.start + len(text), text)
 
 
-def _is_office(line: Line, plain: str) -> bool:
-    return line.short and _french(plain) and not says(line.text)
+def _is_office(text: str, plain: str) -> bool:
+    ended = text.endswith(SENTENCE_ENDS) and not text.endswith(",")
+    return _french(plain) and not (ended or says(text))
 
 
 def _french(plain: str) -> bool:
@@ -269,8 +278,10 @@ def _french(plain: str) -> bool:
 
 
 def _by_form(line: str, plain: str) -> bool:
+    place, dash, day = plain.partition(" – " if " – " in plain else " - ")
     return bool(
-        _DATE.match(plain)
+        _DATE.match(plain.strip("()[]"))
+        or (dash and place in _cities() and _DATE.match(day))
         or _GENRE.match(plain)
         or _MARK.match(plain)
         or _NUMBER.match(plain)
@@ -297,8 +308,6 @@ def _names(before: Line, plain: str, line: Line) -> bool:
 
 def _goes_on(line: Line, plain: str, before: str) -> bool:
     """Whether a line goes on with the office named in the one before (`AMBASSADE`, `DE FRANCE`)."""
-    if plain in _cities() and _FRENCH.match(before):
-        return True
     return bool(
         line.short
         and (_FRENCH.match(before) or _OFFICE.match(before) or _CONTINUES.match(before))
@@ -310,7 +319,7 @@ def _goes_on(line: Line, plain: str, before: str) -> bool:
 
 @cache
 def _cities() -> frozenset[str]:
-    return frozenset(folded(post.city) for post in posts().values())
+    return frozenset({"paris", *(folded(post.city) for post in posts().values())})
 
 
 def _is_item(line: Line, before: Line) -> bool:
