@@ -79,11 +79,13 @@ _FRENCH = re.compile(
 )
 """Lines of French offices abroad, as folded: letterhead wherever they stand at the top."""
 _OFFICE = re.compile(
-    r"(?:(?:le|la|les) )?(?:ministere|ministre|secretariat|direction|delegation|sous-direction"
+    r"(?:ministere|secretariat|direction|delegation|sous-direction"
     r"|bureau|cabinet|inspection)s?(?: (?:general|regional|interministeriel)(?:e|le)?)?"
     r"(?: chargee?s?)?(?: (?:de|des|du|de la|a la|au|aux|d'etat|delegue[es]*)\b| (?:de |a )?l'|$)"
 )
 """Lines of offices that a title may name too: a paragraph or a known line must come after."""
+_ELSEWHERE = re.compile(r"\w+ .* (?:en|au|aux) [A-Z]")
+"""A country after the office: the title of a note on it."""
 _POST = re.compile(r"(?:le )?(?:poste|antenne|bureau) (?:de |a |d')")
 _VERB = re.compile(
     r"\b(?:a|ont|est|sont|va|vont|veut|veulent|annoncent?|adoptent?|publient?|presentent?"
@@ -240,8 +242,7 @@ def _kind(line: Line, plain: str) -> str | None:
     personal = _ADDRESSEE.match(plain) or _AUTHORED.match(plain)
     if _by_form(line.text, plain) or _is_office(line.text, plain) or personal:
         return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
-    office = _OFFICE.match(plain) and ":" not in plain and not says(line.text)
-    if line.short and office:
+    if line.short and _maybe_office(line.text, plain):
         return "office"
     if _POST.sub("", plain) in _cities():
         return "city"
@@ -262,6 +263,11 @@ def _cells(text: str, plain: str) -> list[str]:
     elif len(text) <= MOST_OF_A_LINE and _FIGURE.search(text) and (dated := _DATED.search(plain)):
         cells = [plain[: dated.start()], plain[dated.end() :]]
     return [bare for cell in cells if (bare := cell.strip(" ,–-"))]
+
+
+def _maybe_office(text: str, plain: str) -> bool:
+    elsewhere = _ELSEWHERE.search(text) and not text.isupper()
+    return bool(_OFFICE.match(plain)) and not (":" in plain or elsewhere or says(text))
 
 
 def _cell(line: Line, text: str) -> Line:
