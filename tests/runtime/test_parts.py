@@ -61,6 +61,14 @@ def own(body: str) -> str:
         "Section sociale\nAmbassade de France au Royaume-Uni\n58 Knightsbridge, London SW1X 7JT",
         "Pariser Platz 5, 10117 Berlin",
         "TD ROM 2026-12",
+        "Ambassade de France en Italie - 67 Piazza Farnese - 00186 Rome - Tél. +39 06 68 60 11",
+        "Le conseiller pour les affaires sociales près l'ambassade de France en Italie",
+        "Rome – 4 mars 2026",
+        "(Rome, le 4 mars 2026)",
+        "Poste de Rome",
+        "ROME",
+        "Rédacteur(s) : Isabelle Martin, service social, Rome",
+        "Note rédigée par le service des affaires sociales de l'ambassade de France en Italie",
         "Service des affaires sociales\t\tRome, le 4 mars 2026",
         "Rome, le 4 mars 2026 N° ROM-2026-0804",
         "Ambassade de France en Italie Service social | Rome, le 4 mars 2026 N° ROM-2026-0804",
@@ -85,6 +93,11 @@ def test_a_letterhead_is_known_by_the_form_of_its_lines(line: str) -> None:
         "Service social des entreprises en Allemagne",
         "Chômage en Italie au 4 mars",
         "Grève générale du 4 mars 2026",
+        "Chômage – 4 mars 2026",
+        "Le ministre du travail démissionne",
+        "Inspection du travail en Grèce",
+        "Direction du travail aux Pays-Bas",
+        "Rome et Madrid",
         "Retraites en Italie, le 4 mars 2026 Milan",
         "Retraites en Italie | le 4 mars 2026",
         "Santé et travail en Slovénie",
@@ -189,6 +202,15 @@ def test_ordinary_texts_quote_nothing(text: str) -> None:
     assert of(Kind.QUOTED, f"{TEXT}\n\n{text}\n\n{TEXT}") == []
 
 
+def test_a_long_title_does_not_end_the_letterhead() -> None:
+    title = (
+        "La réforme slovène des retraites et de l'assurance vieillesse : ce qui change pour les "
+    )
+    title += "salariés, les indépendants et les agents publics à partir de l'année prochaine"
+    body = f"{title}\n\nAmbassade de France en Italie\n\n{TEXT}"
+    assert of(Kind.LETTERHEAD, body) == ["Ambassade de France en Italie"]
+
+
 def test_the_header_of_a_note_is_no_quoted_message() -> None:
     body = f"Note diplomatique\nDe : Rome\nÀ : DAEI\nDate : 4 mars 2026\nObjet : X\n\n{TEXT}"
     assert of(Kind.QUOTED, body) == []
@@ -222,6 +244,8 @@ def test_after_the_end_of_a_forwarded_message_the_text_goes_on() -> None:
         "Le Conseiller pour les affaires sociales,\n\nJean DUPONT",
         "Jean Dupont | Conseiller social | Ambassade de France en Italie",
         "Fait à Rome, le 4 mars 2026",
+        "Jean Dupont, conseiller pour les affaires sociales, ambassade de France en Italie",
+        "Service des affaires sociales, Rome\ncas.rome@exemple.fr",
         "Rédacteur : Jean Dupont",
         "Envoyé de mon iPhone",
         "Meilleures salutations de Berlin,\nHans",
@@ -244,6 +268,9 @@ def test_a_signature_ends_the_text(signed: str) -> None:
         "Les syndicats ont salué le ministre cordialement.",
         "Prochaine étape : le Sénat",
         "Source : ministère du travail",
+        "Chômage, retraites, Santé",
+        "Villes concernées\n\nRome\nMadrid",
+        "Prochain rendez-vous - Conseil des ministres",
         "Le directeur de l'institut a démissionné",
         "Les offices concernés sont :\nDirection générale du travail\nDirection de la santé",
         "Le bureau du travail\net le ministère de la santé en conviennent.",
@@ -354,7 +381,24 @@ def test_a_note_that_names_its_table_is_more_than_a_cover() -> None:
 def test_menus_round_an_article_are_navigation() -> None:
     menu = "Accueil\nActualités\nItalie\nEspagne\nContact"
     assert of(Kind.NAVIGATION, f"{menu}\n\n{TEXT}") == [menu]
-    assert of(Kind.NAVIGATION, f"Sont concernés :\n{menu}\n\n{TEXT}") == []
+    assert of(Kind.NAVIGATION, f"{TEXT}\n\n{menu}\n\n{TEXT}") == [menu]
+    links = "\n".join(f"Rubrique numéro {number} du site" for number in range(6))
+    assert of(Kind.NAVIGATION, f"{links}\n\n{TEXT}") == [links]
+    assert of(Kind.NAVIGATION, f"{TEXT}\n\n{links}\n") == [links]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "Sont concernés :\nAccueil\nSanté\nItalie\nEspagne\nContact",
+        "Mesures\n- salaire minimum\n- congé parental\n- pensions\n- logement\n- santé\n- école",
+        "Hausse du salaire minimum\n\nCongé parental\n\nPension minimale\n\nPrime de naissance",
+        "| Italie | 3 |\n| Espagne | 4 |\n| Grèce | 5 |\n| Malte | 6 |",
+    ],
+)
+def test_what_a_note_lists_is_no_navigation(listed: str) -> None:
+    for body in (f"{listed}\n\n{TEXT}", f"{TEXT}\n\n{listed}\n\n{TEXT}", f"{TEXT}\n{listed}"):
+        assert of(Kind.NAVIGATION, body) == []
 
 
 PIECES = st.lists(

@@ -68,6 +68,7 @@ _TITLE = re.compile(
     r"|consul|inspect(?:eur|rice))(?:e|le)?\b"
     r"|pour (?:l'|le |la ).{1,60}par delegation$"
 )
+_BETWEEN = re.compile(r" \| |, | [–-] ")
 _NAMED = r"[^\W\d_](?:\.|[\w'’-]+)"
 _NAME = re.compile(rf"{_NAMED}(?: {_NAMED}){{0,4}},?$")
 _PARTICLES = frozenset({"de", "du", "des", "la", "le", "von", "van", "der", "den", "di", "da"})
@@ -200,13 +201,13 @@ def _unsigned(last: list[Line], end: int) -> int:
     reach them."""
     found, sure = end, False
     for line in last:
-        cells = [cell.strip(" ,") for cell in line.text.split(" | ")]
-        known = [_tells_who(line, cell) for cell in cells]
-        if not (any(known) or len(cells) == 1) or not all(
-            each or _names(cell) for each, cell in zip(known, cells, strict=True)
-        ):
-            return found if sure and not line.text.endswith(":") else end
-        found, sure = line.start, sure or any(known)
+        known = _tells_who(line, line.text.rstrip(", "))
+        if not (known or _names(line.text)):
+            cells = [cell.strip() for cell in _BETWEEN.split(line.text)]
+            known = any(_tells_who(line, cell) for cell in cells)
+            if not (known and all(_names(cell) or _tells_who(line, cell) for cell in cells)):
+                return found if sure and not line.text.endswith(":") else end
+        found, sure = line.start, sure or known
     return end
 
 
@@ -250,6 +251,8 @@ LONG_WORDS = 250
 """Characters beyond which a line is no link, however few its words."""
 MENU_LINES = 4
 """So many short lines in a row are a menu; fewer may be headings, a signature, an address."""
+UNKNOWN_LINES = 6
+"""So many of them without a word that pages have (*Accueil*): a note may list things too."""
 _ENDS = (".", ";", ",", ":", "…", "»", ")")
 _INTRODUCED = (":",)
 _WORD = re.compile(r"\w")
@@ -278,11 +281,14 @@ class _Run:
         self.items += bool(_ITEM.match(bare))
         self.of_a_page = self.of_a_page or bool(_OF_A_PAGE.match(folded(bare[:40])))
 
-    @property
-    def is_menu(self) -> bool:
-        """Whether it is long enough: items of a list count where words of pages stand by them."""
-        least = self.count if self.of_a_page else self.count - self.items
-        return least >= MENU_LINES and not self.introduced
+    def is_menu(self, *, outside: bool) -> bool:
+        """Whether it is a menu: by words of pages, or long and `outside`, before or after all else,
+        where items of a list do not count."""
+        if self.introduced:
+            return False
+        if self.of_a_page:
+            return self.count >= MENU_LINES
+        return outside and self.count - self.items >= UNKNOWN_LINES
 
 
 def menus(text: str, ranges: list[Range]) -> Iterator[Range]:
@@ -294,7 +300,7 @@ def menus(text: str, ranges: list[Range]) -> Iterator[Range]:
 def _runs(text: str, first: int, end: int) -> Iterator[Range]:
     """Where menus begin and end; lines without a word are passed over."""
     run = _Run()
-    before = False
+    before, begun = False, first > 0
     at = first
     for line in text[first:end].split("\n"):
         bare = line.strip()
@@ -302,12 +308,12 @@ def _runs(text: str, first: int, end: int) -> Iterator[Range]:
             if _short(bare):
                 run.add(at, line, bare, introduced=before)
             else:
-                if run.is_menu:
+                if run.is_menu(outside=not begun):
                     yield run.start, run.end
-                run = _Run()
+                run, begun = _Run(), True
             before = bare.endswith(_INTRODUCED)
         at += len(line) + 1
-    if run.is_menu:
+    if run.is_menu(outside=not begun or end == len(text)):
         yield run.start, run.end
 
 

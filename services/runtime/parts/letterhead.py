@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 
 from schemas.vocabulary import posts
-from services.runtime.parts.lines import Line, folded, lines
+from services.runtime.parts.lines import SENTENCE_ENDS, Line, folded, lines
 
 HEAD_LINES = 40
 """Lines with text in which a letterhead is looked for."""
@@ -32,6 +32,8 @@ _LABELS = frozenset(
         *("pieces jointes", "annexe", "annexes", "classification", "protection", "marquage"),
         *("urgence", "priorite", "version", "service", "direction", "ministere", "visa", "statut"),
         *("pour action", "pour information", "pour attribution", "suite a donner", "envoye"),
+        *("service emetteur", "service redacteur", "de la part de", "pour copie", "ambassade"),
+        *("lieu", "lieu et date", "nombre de pages", "pages", "redigee par", "etabli par"),
     }
 )
 CONTENTS = frozenset({"sommaire", "table des matieres", "plan de la note", "contents"})
@@ -40,6 +42,8 @@ _SIGNING = frozenset({"signe", "contact", "contacts", "redaction", "relecture", 
 _LABELLED = re.compile(r"([^:|]{1,40}?) ?: ?\|? ?(.*)")
 MOST_OF_A_LINE = 120
 """Characters of a line of a letterhead that bears no label."""
+MOST_OF_A_TITLE = 35
+"""Words of a title that stands before or between lines of a letterhead."""
 MOST_OF_A_LABEL = 25
 """Words after a label of the letterhead; a sentence of more is text."""
 
@@ -50,7 +54,7 @@ _FIELD = (
 )
 _SOCIAL = (
     rf"(?:{_FIELD}(?:(?: et |, ?| ?[/-] ?){_FIELD}){{1,3}}$|{_FIELD}$"
-    r"|affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
+    rf"|{_ARTICLE}affaires sociales(?: (?:et|de|du|pres|aupres|en|a|au|aux|pour)\b.*)?"
     r"|sociale?(?: (?:et|de l'ambassade|du consulat|pres|aupres|regionale?)\b.*)?)"
     r"(?: ?[/–-] .*)?$"
 )
@@ -75,11 +79,14 @@ _FRENCH = re.compile(
 )
 """Lines of French offices abroad, as folded: letterhead wherever they stand at the top."""
 _OFFICE = re.compile(
-    r"(?:(?:le|la|les) )?(?:ministere|ministre|secretariat|direction|delegation|sous-direction"
+    r"(?:ministere|secretariat|direction|delegation|sous-direction"
     r"|bureau|cabinet|inspection)s?(?: (?:general|regional|interministeriel)(?:e|le)?)?"
     r"(?: chargee?s?)?(?: (?:de|des|du|de la|a la|au|aux|d'etat|delegue[es]*)\b| (?:de |a )?l'|$)"
 )
 """Lines of offices that a title may name too: a paragraph or a known line must come after."""
+_ELSEWHERE = re.compile(r"\w+ .* (?:en|au|aux) [A-Z]")
+"""A country after the office: the title of a note on it."""
+_POST = re.compile(r"(?:le )?(?:poste|antenne|bureau) (?:de |a |d')")
 _VERB = re.compile(
     r"\b(?:a|ont|est|sont|va|vont|veut|veulent|annoncent?|adoptent?|publient?|presentent?"
     r"|proposent?|lancent?|demandent?|reforment?|face|entre|contre|selon|vers|sans)\b"
@@ -125,6 +132,7 @@ _DATED = re.compile(
     rf"{_WEEKDAY}(?:\d{{1,2}} ?(?:er|°|\.)? {_MONTH} \d{{4}}|\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{2,4}})"
 )
 """A dateline in a line with something else: a letterhead in columns."""
+_FIGURE = re.compile(r"\d")
 _NUMBER = re.compile(
     r"(?:(?:note|telegramme|td|nd|bulletin|rapport)(?: \w+)? )?(?:n ?°|no\.?|numero) ?[:.]? ?"
     r"\S{0,14}\d\S{0,30}$|(?:note|telegramme|td|nd)(?: diplomatique)?(?: [a-z]{2,12})?"
@@ -134,6 +142,9 @@ _CODE = re.compile(r"(?=.*\d)[A-Z]{2,12}(?:[/_.\u2010-\u2013-][A-Za-z0-9]{1,10})
 _ADDRESSEE = re.compile(
     r"(?:(?:a|pour) )?(?:(?:messieurs|mesdames|monsieur|madame|mme|mm\.|m\.)(?: |,|$)|s\.e\.m)"
     r"|a l'attention d|cher(?:e|s|es)?\b|(?:a|pour)$|s/c\b|sous couvert\b|bonjour\b"
+)
+_AUTHORED = re.compile(
+    r"(?:(?:cette )?(?:note|document|synthese) )?(?:redige|etabli|prepare|realise)e?s? par\b"
 )
 _CONTACT = re.compile(
     r"(?:tel|telephone|fax|mob|portable|courriel|e-?mail|mel)\b[ .:]"
@@ -183,7 +194,7 @@ def letterhead(text: str, end: int) -> Letterhead:
             found.subjects.append(line)
         elif kind:
             found.heads.append(line)
-            doubtful += [line] if kind == "office" else []
+            doubtful += [line] if kind in _DOUBTFUL else []
         if kind:
             unknown = 0
             found.end = line.end
@@ -203,35 +214,45 @@ def is_letterhead(line: str) -> bool:
 def names_subject(line: str) -> bool:
     """Whether a line bears the label of a subject."""
     label = _LABELLED.match(line)
-    return bool(label and folded(label[1]).strip(" .") in _SUBJECT)
+    return bool(label and _label(label[1]) in _SUBJECT)
 
 
 def signs(line: Line) -> bool:
     """Whether a line may stand in a signature: it tells who signs, where, or how to reach them."""
     plain = folded(line.text)
     label = _LABELLED.match(line.text)
-    if label and folded(label[1]).strip(" .") in _SIGNING:
+    if label and _label(label[1]) in _SIGNING:
         return label[2].count(" ") < MOST_OF_A_LABEL
     return _kind(line, plain) in {"head", "office"}
 
 
+_DOUBTFUL = ("office", "city")
+
+
 def _kind(line: Line, plain: str) -> str | None:
-    """What a line is by its form: `subject`, `head`, or `office` where it might be a title."""
+    """What a line is by its form: `subject`, `head`, or one of `_DOUBTFUL`: it might be a title."""
     label = _LABELLED.match(line.text)
-    if label and (name := folded(label[1]).strip(" .")) in _SUBJECT | _LABELS:
+    if label and (name := _label(label[1])) in _SUBJECT | _LABELS:
         if name in _SUBJECT:
             return "subject"
         return "head" if label[2].count(" ") < MOST_OF_A_LABEL else None
     cells = _cells(line.text, plain)
     if line.end - line.start > MOST_OF_A_LINE * max(1, len(cells)):
         return None
-    if _by_form(line.text, plain) or _is_office(line, plain) or _ADDRESSEE.match(plain):
+    personal = _ADDRESSEE.match(plain) or _AUTHORED.match(plain)
+    if _by_form(line.text, plain) or _is_office(line.text, plain) or personal:
         return "head" if not line.text.endswith((".", ";")) or _DATE.match(plain) else None
-    if line.short and _OFFICE.match(plain) and ":" not in plain and not says(line.text):
+    if line.short and _maybe_office(line.text, plain):
         return "office"
+    if _POST.sub("", plain) in _cities():
+        return "city"
     if cells and all(_kind(_cell(line, cell), folded(cell)) for cell in cells):
         return "head"
     return None
+
+
+def _label(text: str) -> str:
+    return folded(text).replace("(s)", "").replace("(e)", "").strip(" .")
 
 
 def _cells(text: str, plain: str) -> list[str]:
@@ -239,17 +260,23 @@ def _cells(text: str, plain: str) -> list[str]:
     cells: list[str] = []
     if "|" in text:
         cells = text.split("|")
-    elif len(text) <= MOST_OF_A_LINE and (dated := _DATED.search(plain)):
+    elif len(text) <= MOST_OF_A_LINE and _FIGURE.search(text) and (dated := _DATED.search(plain)):
         cells = [plain[: dated.start()], plain[dated.end() :]]
     return [bare for cell in cells if (bare := cell.strip(" ,–-"))]
+
+
+def _maybe_office(text: str, plain: str) -> bool:
+    elsewhere = _ELSEWHERE.search(text) and not text.isupper()
+    return bool(_OFFICE.match(plain)) and not (":" in plain or elsewhere or says(text))
 
 
 def _cell(line: Line, text: str) -> Line:
     return Line(line.start, line.start + len(text), text)
 
 
-def _is_office(line: Line, plain: str) -> bool:
-    return line.short and _french(plain) and not says(line.text)
+def _is_office(text: str, plain: str) -> bool:
+    ended = text.endswith(SENTENCE_ENDS) and not text.endswith(",")
+    return _french(plain) and not (ended or says(text))
 
 
 def _french(plain: str) -> bool:
@@ -257,8 +284,10 @@ def _french(plain: str) -> bool:
 
 
 def _by_form(line: str, plain: str) -> bool:
+    place, dash, day = plain.partition(" – " if " – " in plain else " - ")
     return bool(
-        _DATE.match(plain)
+        _DATE.match(plain.strip("()[]"))
+        or (dash and place in _cities() and _DATE.match(day))
         or _GENRE.match(plain)
         or _MARK.match(plain)
         or _NUMBER.match(plain)
@@ -285,8 +314,6 @@ def _names(before: Line, plain: str, line: Line) -> bool:
 
 def _goes_on(line: Line, plain: str, before: str) -> bool:
     """Whether a line goes on with the office named in the one before (`AMBASSADE`, `DE FRANCE`)."""
-    if plain in _cities() and _FRENCH.match(before):
-        return True
     return bool(
         line.short
         and (_FRENCH.match(before) or _OFFICE.match(before) or _CONTINUES.match(before))
@@ -298,7 +325,7 @@ def _goes_on(line: Line, plain: str, before: str) -> bool:
 
 @cache
 def _cities() -> frozenset[str]:
-    return frozenset(folded(post.city) for post in posts().values())
+    return frozenset({"paris", *(folded(post.city) for post in posts().values())})
 
 
 def _is_item(line: Line, before: Line) -> bool:
@@ -308,5 +335,8 @@ def _is_item(line: Line, before: Line) -> bool:
 
 
 def _ends(line: Line, plain: str) -> bool:
-    """Whether the letterhead is over here: a paragraph, or the heading of a table of contents."""
-    return (not line.short and line.text.count(" ") > 3) or plain.strip(" :") in CONTENTS
+    """Whether the letterhead is over here: a sentence, a paragraph, a table of contents. A long
+    line without an end may be a title."""
+    words = line.text.count(" ") + 1
+    sentence = words > 4 and line.text.endswith(SENTENCE_ENDS)
+    return sentence or words > MOST_OF_A_TITLE or plain.strip(" :") in CONTENTS

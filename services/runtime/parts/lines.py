@@ -10,7 +10,7 @@ LONG_LINE = 500
 _EMPHASIS = re.compile(r"[*#]+|(?<!\w)_+|_+(?!\w)|</?[bi]>")
 _WRITTEN = re.compile(r"\S[^\n]*")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
-_ENDS = (".", ";", "!", "?", "…", ",")
+SENTENCE_ENDS = (".", ";", "!", "?", "…", ",")
 SHORT = 14
 """Words up to which a line may be a heading, a name, a title."""
 
@@ -28,7 +28,7 @@ class Line(NamedTuple):
         return (
             self.end - self.start <= LONG_LINE
             and self.text.count(" ") < SHORT
-            and not self.text.endswith(_ENDS)
+            and not self.text.endswith(SENTENCE_ENDS)
         )
 
 
