@@ -78,7 +78,7 @@ def _together(one: Line, other: Line) -> Line | None:
             return replace(one, text=text, right=other.right, row=one.row or other.row)
         return None
     if _is_raised(other, one) and -0.5 * one.size < gap < one.size:
-        text = raised.plain(f"{one.text}{raised.UP}{other.text.strip()}{raised.END}")
+        text = raised.plain(f"{one.text.rstrip()}{raised.UP}{other.text.strip()}{raised.END}")
         return replace(one, text=text, right=other.right)
     if _is_raised(one, other) and -0.5 * other.size < gap < 2 * other.size:
         text = raised.plain(f"{raised.UP}{one.text.strip()}{raised.END}{other.text}")

@@ -61,7 +61,10 @@ _MONTH = re.compile(
 )
 _YEAR = re.compile(r"(?:19|20)\d\d\b")
 _FIGURE = re.compile(r"[\d\s.,%€$£+-]+")
-_LABEL = re.compile(r"[A-ZÀ-ÝŒ][^.;,:!?|]{0,25}\s?:(?:\s|$)")
+_LABEL = re.compile(
+    r"[A-ZÀ-ÝŒ][^.;,:!?|]{0,25}\s?:(?:\s|$)|N\s?[°º]\s?\S*\d|[A-ZÀ-Ý][\w' -]{1,30}, le \d"
+)
+"""What begins a line of a header: a label, a number, a dateline."""
 _NUMBER = re.compile(r"(?:\d{1,2}[.)]|[a-z][.)]|[ivx]{1,5}[.)])\s+\S")
 
 
@@ -205,6 +208,8 @@ def _stands_alone(last: Line, line: Line, page: _Page, at: int) -> bool:
     if _LINK.search(before) or (_MONTH.search(before) and _YEAR.match(text)):
         return False
     if _LABEL.match(text) or _NUMBER.match(text):
+        return True
+    if abs(line.left - last.left) > SAME_COLUMN * line.size:
         return True
     edge = _edge(page, last, at)
     if edge is None:
