@@ -6,8 +6,9 @@ is whole again.
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import pypdfium2.raw as pdfium
 
@@ -56,6 +57,19 @@ def lines(page: object) -> Iterator[Line]:
         waiting = both or line
     if waiting is not None:
         yield replace(waiting, text=raised.plain(waiting.text))
+
+
+def top_first(found: Sequence[Line]) -> list[Line]:
+    """The lines of a page with those first that a file writes last and places above all others, in
+    letters as large: a letterhead in a frame."""
+    if not found:
+        return []
+    above = found[0].base + 0.5 * found[0].size
+    large = SMALLER * median(line.size for line in found)
+    at = len(found)
+    while at > 1 and found[at - 1].base > above and found[at - 1].size >= large:
+        at -= 1
+    return [*found[at:], *found[:at]]
 
 
 def _together(one: Line, other: Line) -> Line | None:

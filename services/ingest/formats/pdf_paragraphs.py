@@ -203,12 +203,14 @@ def _begins(last: Line, line: Line, page: _Page, new_page: bool) -> bool:
 def _stands_alone(last: Line, line: Line, page: _Page, at: int) -> bool:
     """Whether a line does not go on with the one before it, the line number `at`."""
     before, text = last.text.rstrip(), line.text.strip()
-    if before.endswith(HYPHEN) or (before.endswith(("-", ",")) and text[:1].islower()):
-        return False
-    if _LINK.search(before) or (_MONTH.search(before) and _YEAR.match(text)):
+    if before.endswith(HYPHEN):
         return False
     if _LABEL.match(text) or _NUMBER.match(text):
         return True
+    if before.endswith(("-", ",")) and text[:1].islower():
+        return False
+    if _LINK.search(before) or (_MONTH.search(before) and _YEAR.match(text)):
+        return False
     if abs(line.left - last.left) > SAME_COLUMN * line.size:
         return True
     edge = _edge(page, last, at)
