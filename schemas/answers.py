@@ -57,6 +57,8 @@ class DocumentRead(BaseModel):
     """What was read in a document that was sent as a file: its title, and what its header says.
 
     A field is None where the document does not say it; the sender's metadata wins over all of it.
+    `guessed` names the fields of the note that nobody stated: the subject from the first line, the
+    reference from the file's name, the date of the file or mail, the genre and the language.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,8 +68,12 @@ class DocumentRead(BaseModel):
     reference: str | None = None
     post: str | None = None
     genre: str | None = None
+    author: str | None = None
+    addressees: tuple[str, ...] = ()
+    action: str | None = None
     cites: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
 
 
 class Receipt(BaseModel):

@@ -162,8 +162,10 @@ async def test_a_counsellor_sees_what_would_be_read_in_a_document_and_its_tags(
         "subject": "Réforme des retraites",
         "date": "2026-03-05",
         "reference": "BER-2026-0201",
+        "addressees": [],
         "cites": [],
         "attachments": [],
+        "guessed": ["genre", "language"],
     }
     assert [tag["theme"] for tag in found["themes"]] == ["protection_sociale"]
     assert found["countries"][0]["country"] == "DE"

@@ -181,7 +181,7 @@ def test_a_preview_shows_what_would_be_read_and_tagged_and_keeps_nothing(
     note = tmp_path / "BER-P-2.txt"
     note.write_text(TEXT, encoding="utf-8")
     guessed = valise(deployment, "submit", "--preview", "--post", "berlin", "--json", str(note))
-    assert json.loads(guessed.stdout)["read"]["guessed"] == ["date"]
+    assert json.loads(guessed.stdout)["read"]["guessed"] == ["reference", "date", "genre"]
     places = deployment.http.get(
         f"{deployment.ingest}/api/v1/notes", params={"post": "berlin", "reference": "BER-P-1"}
     )

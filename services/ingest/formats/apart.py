@@ -258,6 +258,7 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             marks=_marks(said["marks"]),
             unseen=said["unseen"] is not False,
             holds=tuple(map(str, said["holds"])),
+            guessed=tuple(map(str, said["guessed"])),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None

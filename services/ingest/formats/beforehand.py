@@ -20,3 +20,4 @@ def load() -> None:
         with suppress(LookupError):  # those of Windows
             codecs.lookup(module.name)
     vocabulary.posts()
+    vocabulary.countries()

@@ -48,6 +48,7 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "marks": _said(found.marks),
         "unseen": found.unseen,
         "holds": found.holds,
+        "guessed": found.guessed,
         "same": same,
     }
     return frame(said, b"" if same else found.original)

@@ -317,7 +317,7 @@ def _marked(found: Iterator[Part | Unreadable], seen: Marks) -> Iterator[Part | 
 
 def _document(part: Part) -> Document:
     if part.kind in (kinds.TEXT, kinds.MARKDOWN):
-        fields, subject, body = _of_text(part.data)
+        fields, subject, body, guessed = _of_text(part.data)
         attachments: tuple[str, ...] = ()
         held: Marks | None = NONE
         lies_in: tuple[Held, ...] = ()
@@ -325,7 +325,7 @@ def _document(part: Part) -> Document:
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
-        fields, subject, body = _of_content(content)
+        fields, subject, body, guessed = _of_content(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
         held, lies_in = _marks_held(content, part), content.held
@@ -343,6 +343,7 @@ def _document(part: Part) -> Document:
         marks=seen | part.seen | of_name(part.name) | (held or NONE),
         unseen=unseen,
         holds=tuple(sha256(file.data).hexdigest() for file in lies_in),
+        guessed=guessed,
     )
 
 
@@ -394,17 +395,20 @@ def _beside(comment: bytes) -> Marks:
 _READERS = {kinds.HTML: html.read, kinds.DOCX: docx.read, kinds.ODT: odt.read, kinds.PDF: pdf.read}
 
 
-def _of_text(data: bytes) -> tuple[dict[str, str], str, str]:
+Read = tuple[dict[str, str], str, str, tuple[str, ...]]
+"""Fields, subject and body of a document, and which of its fields it does not state."""
+
+
+def _of_text(data: bytes) -> Read:
     try:
         found = plain.read(data)
     except ValueError as error:
         raise Refused(422, f"{str(error).capitalize()}.") from error
-    return found.fields, found.subject, found.body
+    return found.fields, found.subject, found.body, found.guessed
 
 
-def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
-    """Fields, subject and body; the line that is the subject alone is not said again in the
-    body."""
+def _of_content(content: Content) -> Read:
+    """What was read; the line that is the subject alone is not said again in the body."""
     body = tidy(content.text)
     if not any(character.isalnum() for character in body):
         raise Refused(422, _NO_TEXT)
@@ -415,7 +419,9 @@ def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
     subject = fields.get("subject") or title or _short(head.title(body, header))
     if rest.strip() and one_line(first) == subject:
         body = rest.strip()
-    return fields, subject[:MAX_SUBJECT], body
+    guessed = set(header.guessed) | (content.fields.keys() & {"date"}) - header.fields.keys()
+    guessed |= set() if title or "subject" in fields else {"subject"}
+    return fields, subject[:MAX_SUBJECT], body, tuple(sorted(guessed))
 
 
 def _short(line: str) -> str:

@@ -4,8 +4,8 @@ service. No parser of documents is needed for it.
 
 from dataclasses import dataclass
 
+from schemas.note import MAX_SUBJECT
 from services.ingest.formats import head
-from services.ingest.formats.head import Head
 from services.ingest.formats.text import one_line
 from services.runtime import text_files
 
@@ -14,13 +14,14 @@ from services.runtime import text_files
 class Plain:
     """What a text file says: `fields` as in `model.Document`, and the text as it stands.
 
-    `header` is what its first lines say, `fields` included.
+    `guessed` names what it does not state as its own, as in `model.Document`.
     """
 
     fields: dict[str, str]
     subject: str
     body: str
-    header: Head
+    guessed: tuple[str, ...] = ()
+    impossible: str = ""
 
 
 def read(data: bytes) -> Plain:
@@ -33,10 +34,12 @@ def read(data: bytes) -> Plain:
     rest = "" if found.body.lstrip().startswith(found.subject) else found.body
     whole = f"{found.subject}\n\n{rest}" if rest else found.body
     header = head.read(whole)
-    subject = header.fields.get("subject", "")
-    if not subject and head.bare(found.subject) in header.lines:
-        subject = head.title(whole, header)
-    if not subject:
-        return Plain(header.fields, found.subject, found.body, header)
-    first_is_subject = one_line(found.subject).endswith(subject)
-    return Plain(header.fields, subject, found.body if first_is_subject else whole, header)
+    stated = header.fields.get("subject", "")
+    guessed = tuple(sorted(header.guessed | (set() if stated else {"subject"})))
+    subject, body = stated, whole
+    if not stated:
+        first = head.bare(found.subject)
+        subject = head.title(whole, header) if first in header.lines else found.subject
+    if subject == found.subject or (stated and one_line(found.subject).endswith(stated)):
+        body = found.body
+    return Plain(header.fields, subject[:MAX_SUBJECT], body, guessed, header.impossible)

@@ -40,8 +40,8 @@ _WEEKDAY = (
 _BEFORE = rf"(?:fait\s+)?(?:(?:le|du|ce|the|en date du|date du)\s+)?(?:{_WEEKDAY},?\s+)?(?:le\s+)?"
 _TIME = (
     r"(?:[,;]?\s*(?:(?:a|vers|at|-|t)\s*)?\d{1,2}\s?(?:h|:|heures?)\s?(?:\d{2})?(?::\d{2}(?:\.\d+)?)?"
-    r"(?:\s?(?:z|utc|gmt|cet|cest|heures?|heure (?:locale|de \w+)|[+-]\d{2}:?\d{2}))?"
-    r"|[,;]?\s*\([^()]{0,30}\))?"
+    r"(?:\s?(?:z|utc|gmt|cet|cest|heures?|heure (?:locale|de \w+)|[+-]\d{2}:?\d{2}))?)?"
+    r"(?:[,;]?\s*\([^()]{0,30}\))?"
 )
 _ORDINAL = r"(?:\s?(?:er|ere|°|e|eme|re|st|nd|rd|th)\b|\s?°)?"
 _FIGURES = r"[0-9]"

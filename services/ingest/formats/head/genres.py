@@ -5,7 +5,9 @@ that only begins with such a word (`Rapport de l'OCDE sur l'Italie`) is none.
 """
 
 import re
+from functools import cache
 
+from schemas import vocabulary
 from services.ingest.formats.head.folding import folded
 
 _NAMES = (
@@ -53,10 +55,6 @@ _PERIOD = re.compile(
     r"|quatrieme|trimestre|semestre|du|au|le|de)(?!\w)|d'|\d{1,2}er\b"
     r"|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}"
 )
-_PLACE = re.compile(
-    r"(?:(?:en|au|aux|a|du|de la|de l'|d'|de) ?)?[a-z][a-z'-]{2,20}(?:[ -][a-z'-]{2,20}){0,2}"
-    r"(?= ?(?:$|[(,:/–-]))"
-)
 _MARKS = re.compile(r"[\s:;,.()|/–-]+")
 LONGEST = 160
 """Characters of a line that is a genre's name."""
@@ -90,6 +88,14 @@ def is_title(line: str) -> bool:
     return len(line.split()) > 3 and folded(line).startswith(("reponse", "compte", "cr ", "projet"))
 
 
+@cache
+def _places() -> re.Pattern[str]:
+    """A country's or a post's name, with the word before it."""
+    names = [*vocabulary.countries().values(), *(each.city for each in vocabulary.posts().values())]
+    known = "|".join(sorted(map(re.escape, map(folded, names)), key=len, reverse=True))
+    return re.compile(rf"(?:(?:en|au|aux|a|du|de la|de l'|de|d'|l'|la|le) ?)?(?:{known})(?!\w)")
+
+
 def _is_rest(rest: str, code: str) -> bool:
     """Whether what follows a genre's name only says which of its series."""
     at = 0
@@ -99,7 +105,7 @@ def _is_rest(rest: str, code: str) -> bool:
             or _NUMBER.match(rest, at)
             or _SERIES.match(rest, at)
             or _PERIOD.match(rest, at)
-            or (_PLACE.match(rest, at) if code in _PLACED else None)
+            or (_places().match(rest, at) if code in _PLACED else None)
         )
         if found is None or found.end() == at:
             return False

@@ -13,7 +13,6 @@ LONG_LINE = 500
 """Characters beyond which a line is a paragraph and no header."""
 NOT_OWN = frozenset({Kind.QUOTED, Kind.ANNEX, Kind.CONTENTS, Kind.NAVIGATION, Kind.COVER})
 """Parts in which no field of the document's own header stands."""
-_LETTERHEAD = frozenset({Kind.LETTERHEAD, Kind.SUBJECT})
 _EMPHASIS = re.compile(r"[*#>]+|(?<!\w)_+|_+(?!\w)|</?[bi]>")
 _HYPHEN = re.compile("(?<=[A-Za-z0-9])\u00ad(?=[A-Za-z0-9])")
 _DIGIT = re.compile(r"\d")
@@ -38,6 +37,11 @@ class Line:
     letterhead: bool
 
     @property
+    def is_sentence(self) -> bool:
+        """Whether it ends as a sentence does, or is a paragraph."""
+        return self.is_prose or _SENTENCE.search(self.text) is not None
+
+    @property
     def is_prose(self) -> bool:
         """Whether it is of the text: a sentence, a long paragraph, a numbered section."""
         if self.letterhead:
@@ -54,7 +58,7 @@ def head_lines(text: str) -> Iterator[Line]:
     top = text[: HEAD_LINES * LONG_LINE]
     found = parts(top)
     left_out = _Ranges([each for each in found if each.kind in NOT_OWN])
-    known = _Ranges([each for each in found if each.kind in _LETTERHEAD])
+    known = _Ranges([each for each in found if each.kind is Kind.LETTERHEAD])
     count, apart, at = 0, False, 0
     for raw in top.splitlines(keepends=True):
         start, at = at, at + len(raw)

@@ -25,7 +25,7 @@ def subject_of(lines: Sequence[Line], number: int, label: Labelled) -> tuple[str
     alone = not value
     while number + taken < len(lines) and taken < MOST_LINES + alone:
         line = lines[number + taken]
-        if not _is_of_subject(line, value, alone=alone) or (not label.sure and line.is_prose):
+        if not _is_of_subject(line, value, alone=alone) or (not label.sure and line.is_sentence):
             break
         value = f"{value} {line.text}".strip()
         taken += 1
@@ -72,7 +72,7 @@ def _is_of_subject(line: Line, value: str, *, alone: bool) -> bool:
     small = line.text[:1].islower()
     open_ended = _GOES_ON.search(folded(value)) is not None
     if line.apart:
-        return small and not line.is_prose and not value.endswith((".", "!", "?"))
+        return small and open_ended
     return small or open_ended or (alone and not line.is_prose)
 
 
