@@ -126,6 +126,11 @@ _CODE = frozenset(["script", "style"])
 _ADDED_BY_STYLE = re.compile(r"""content\s{0,9}:\s{0,9}(["'])([^"'\n]{1,200})\1""")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.I)
 _RAISED = re.compile(r"vertical-align\s*:\s*(super|sub)\b", re.I)
+_APART = re.compile(
+    r"display\s*:\s*(?:block|table|list-item|flex|grid)|float\s*:\s*(?:left|right)", re.I
+)
+_FLEX = re.compile(r"display\s*:\s*(?:inline-)?(?:flex|grid)", re.I)
+"""Styles of an element that stands by itself, or whose children do."""
 _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:[^;]*?(?<![\w-])([a-z][a-z-]+)", re.I)
 _FORMS = {
     "1": "decimal",
@@ -468,13 +473,20 @@ def _write(element: Element, writing: _Writing, *, pre: bool = False) -> None:
     if name == "table":
         writing.end()
         writing.blocks += table(list(_rows(element)))
-    elif name in _BLOCKS:
+    elif name in _BLOCKS or _is_apart(element):
         _write_block(element, writing, pre=pre or name == "pre")
     else:
         height = _height(element)
         writing.parts.append(height)
         _write_within(element, writing, pre=pre)
         writing.parts.append(raised.END if height else "")
+
+
+def _is_apart(element: Element) -> bool:
+    """Whether an element within a line stands by itself, by its own style or its parent's."""
+    style, parent = element.get("style", ""), element.getparent()
+    above = parent.get("style", "") if parent is not None else ""
+    return _APART.search(style) is not None or _FLEX.search(above) is not None
 
 
 def _write_block(element: Element, writing: _Writing, *, pre: bool) -> None:

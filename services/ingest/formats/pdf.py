@@ -20,7 +20,7 @@ import pypdfium2.raw as pdfium
 from schemas.note import MAX_BODY
 from services.ingest.formats import beside, blocks, pdf_notes
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
-from services.ingest.formats.pdf_lines import Line
+from services.ingest.formats.pdf_lines import Line, top_first
 from services.ingest.formats.pdf_lines import lines as lines_of
 from services.ingest.formats.pdf_paragraphs import paragraphs
 
@@ -180,7 +180,8 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[_Page]:
     for number in range(len(document)):
         page = document[number]
         with closing(page), closing(page.get_textpage()) as text:
-            height, lines = page.get_height(), tuple(lines_of(text.raw))
+            height = page.get_height()
+            lines = tuple(top_first(list(lines_of(text.raw))))
             said, drawn, holding = _annotations(page)
         if drawn:
             before = {line.text for line in lines}

@@ -6,8 +6,9 @@ is whole again.
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import pypdfium2.raw as pdfium
 
@@ -28,7 +29,7 @@ _HYPHENS = (2, 0xFFFE)
 LONGEST_LABEL = 10
 LABEL = re.compile(r"(?:\d{1,2}|[A-Za-z]|[ivxIVX]{1,5}|\d{1,2}(?:\.\d{1,2}){1,3})[.)]|[•▪■●◦‣–—-]")
 """What stands before an item, however far from it."""
-_CLOSE = (".", ",", ")", "]", " ")
+_CLOSE = (".", ",", ")", "]", " ", raised.UP)
 _FIGURES = re.compile(r"[(\[]?\d{1,3}[)\]]?")
 
 
@@ -52,10 +53,23 @@ def lines(page: object) -> Iterator[Line]:
     for line in _runs(page):
         both = _together(waiting, line) if waiting is not None else None
         if waiting is not None and both is None:
-            yield waiting
+            yield replace(waiting, text=raised.plain(waiting.text))
         waiting = both or line
     if waiting is not None:
-        yield waiting
+        yield replace(waiting, text=raised.plain(waiting.text))
+
+
+def top_first(found: Sequence[Line]) -> list[Line]:
+    """The lines of a page with those first that a file writes last and places above all others, in
+    letters as large: a letterhead in a frame."""
+    if not found:
+        return []
+    above = found[0].base + 0.5 * found[0].size
+    large = SMALLER * median(line.size for line in found)
+    at = len(found)
+    while at > 1 and found[at - 1].base > above and found[at - 1].size >= large:
+        at -= 1
+    return [*found[at:], *found[:at]]
 
 
 def _together(one: Line, other: Line) -> Line | None:
@@ -78,10 +92,10 @@ def _together(one: Line, other: Line) -> Line | None:
             return replace(one, text=text, right=other.right, row=one.row or other.row)
         return None
     if _is_raised(other, one) and -0.5 * one.size < gap < one.size:
-        text = raised.plain(f"{one.text}{raised.UP}{other.text.strip()}{raised.END}")
+        text = f"{one.text.rstrip()}{raised.UP}{other.text.strip()}{raised.END}"
         return replace(one, text=text, right=other.right)
     if _is_raised(one, other) and -0.5 * other.size < gap < 2 * other.size:
-        text = raised.plain(f"{raised.UP}{one.text.strip()}{raised.END}{other.text}")
+        text = f"{raised.UP}{one.text.strip()}{raised.END}{other.text}"
         return replace(other, text=text, left=one.left)
     return None
 
@@ -157,7 +171,7 @@ class _Run:
         """The line, up to a sign."""
         left, _ = _edges(self.page, self.first)
         _, right = _edges(self.page, last)
-        text = raised.plain("".join(self.parts))
+        text = "".join(self.parts)
         cell = _edges(self.page, self.cell)[0] if self.row else left
         return Line(text, left, right, self.base, self.size, self.row, cell)
 

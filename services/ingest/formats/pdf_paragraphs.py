@@ -61,7 +61,10 @@ _MONTH = re.compile(
 )
 _YEAR = re.compile(r"(?:19|20)\d\d\b")
 _FIGURE = re.compile(r"[\d\s.,%€$£+-]+")
-_LABEL = re.compile(r"[A-ZÀ-ÝŒ][^.;,:!?|]{0,25}\s?:(?:\s|$)")
+_LABEL = re.compile(
+    r"[A-ZÀ-ÝŒ][^.;,:!?|]{0,25}\s?:(?:\s|$)|N\s?[°º]\s?\S*\d|[A-ZÀ-Ý][\w' -]{1,30}, le \d"
+)
+"""What begins a line of a header: a label, a number, a dateline."""
 _NUMBER = re.compile(r"(?:\d{1,2}[.)]|[a-z][.)]|[ivx]{1,5}[.)])\s+\S")
 
 
@@ -200,11 +203,15 @@ def _begins(last: Line, line: Line, page: _Page, new_page: bool) -> bool:
 def _stands_alone(last: Line, line: Line, page: _Page, at: int) -> bool:
     """Whether a line does not go on with the one before it, the line number `at`."""
     before, text = last.text.rstrip(), line.text.strip()
-    if before.endswith(HYPHEN) or (before.endswith(("-", ",")) and text[:1].islower()):
+    if before.endswith(HYPHEN):
+        return False
+    if _LABEL.match(text) or _NUMBER.match(text):
+        return True
+    if before.endswith(("-", ",")) and text[:1].islower():
         return False
     if _LINK.search(before) or (_MONTH.search(before) and _YEAR.match(text)):
         return False
-    if _LABEL.match(text) or _NUMBER.match(text):
+    if abs(line.left - last.left) > SAME_COLUMN * line.size:
         return True
     edge = _edge(page, last, at)
     if edge is None:

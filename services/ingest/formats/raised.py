@@ -14,13 +14,16 @@ BEFORE = 24
 """Signs before that say what is raised."""
 
 _MARKED = re.compile(f"([{UP}{DOWN}])([^{UP}{DOWN}{END}]*){END}")
-_AGAIN = re.compile(f"{END}{UP}")
+_RUN = re.compile(f"{UP}[^{UP}{DOWN}{END}]*{END}(?:{UP}[^{UP}{DOWN}{END}]*{END})+")
+_SIGNS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_OWN_SIGNS = re.compile("[⁰¹²³⁴-⁹]+")
+"""Raised figures that are signs of their own."""
 _MARKS = re.compile(f"[{UP}{DOWN}{END}]")
 _ONE = r"[(\[]?(?:\d{1,3}(?:\s?[-–]\s?\d{1,3})?|[a-z])[)\]]?"
 _CALLS = re.compile(rf"{_ONE}(?:\s?[,;]\s?{_ONE})*|(?:[(\[]\d{{1,3}}[)\]]\s?)+", re.I)
 _ONE_CALL = re.compile(r"\d{1,3}(?:\s?[-–]\s?\d{1,3})?|[a-z]", re.I)
 _ORDINAL = re.compile(r"(?:[eè]re?|re|i?[eè]me|[eé]|nde?|[do]|th|st|rd|[ªº°ᵉ])s?", re.I)
-_UNIT = re.compile(r"(?:^|[\s\d/(.,·\u00a0\u202f])(?:[dcmhk]|da)?m$")
+_UNIT = re.compile(r"(?:^|[\s\d/(.,·\u00a0\u202f])(?:(?:[dcmhkM]|da)?m|(?<=/)s)$")
 _POWER_OF_TEN = re.compile(r"(?:^|[^\w.,])10$")
 _MULTIPLIED = re.compile(r"[×*·=^]\s?\d{1,3}$|\d\s?x\s?10$")
 _VARIABLE = re.compile(r"(?:^|[\s(=+×])(?:[A-Zxnkt])$")
@@ -36,9 +39,10 @@ def plain(text: str) -> str:
     Give a call as ` [1]`, an exponent as `10^6`, a square or cubic unit as `m²`; leave letters
     (`1er`, `Mme`, `n°`) and indices (`CO2`) where they are, apart from a figure.
     """
+    text = _OWN_SIGNS.sub(lambda found: f"{UP}{found[0].translate(_SIGNS)}{END}", text)
     if UP not in text and DOWN not in text:
         return text
-    text = _AGAIN.sub("", text)
+    text = _RUN.sub(lambda run: f"{UP}{_MARKS.sub('', run[0])}{END}", text)
     out: list[str] = []
     tail = ""
     at = 0

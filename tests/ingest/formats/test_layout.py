@@ -275,9 +275,12 @@ def test_the_paragraphs_of_a_pdf_are_joined_as_before() -> None:
     assert body == f"{whole}\n\n{whole}\n\nUne phrase courte."
 
 
+LIST = ("1. Premier point, un", "a) une mesure", "b) une autre,", "c) la dernière", "2. Suite")
+
+
 def test_a_numbered_list_of_a_pdf_keeps_its_lines() -> None:
-    body = _body(pdf(["Titre", "", *LONG, "", "1. Premier point", "2. Deuxième point"]), "n.pdf")
-    assert body.endswith("1. Premier point\n2. Deuxième point")
+    body = _body(pdf(["Titre", "", *LONG, "", *LIST]), "n.pdf")
+    assert body.endswith("\n".join(LIST))
 
 
 def _placed(*pieces: tuple[float, float, str]) -> bytes:
@@ -306,6 +309,13 @@ def test_two_blocks_at_one_height_are_not_interleaved(by_row: bool) -> None:
     found = _one(_placed(*placed, *text), "note.pdf")
     assert found.body == "\n\n".join(("\n".join(LEFT), "\n".join(RIGHT), " ".join(LONG)))
     assert (found.fields["reference"], found.fields["date"]) == ("ROM-2026-0804", "2026-03-04")
+
+
+def test_a_letterhead_that_a_pdf_writes_last_is_read_first() -> None:
+    text = [(60.0, 600.0 - 12 * at, line) for at, line in enumerate(LONG)]
+    frame = [(60.0, 700.0 - 12 * at, line) for at, line in enumerate((*LEFT, *RIGHT))]
+    found = _one(_placed(*text, *frame), "note.pdf")
+    assert found.body == "\n".join((*LEFT, *RIGHT)) + "\n\n" + " ".join(LONG)
 
 
 def test_a_table_of_figures_at_the_top_of_a_pdf_stays_a_table() -> None:

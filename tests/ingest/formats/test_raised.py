@@ -28,6 +28,9 @@ RAISED = [
     ("CO_2_ et H_2_O", "CO2 et H2O"),
     ("base 10_2_", "base 10_2"),
     ("6,1^*^ %", "6,1* %"),
+    ("6,1¹ % en 2026², 10⁶ et 3 m²", "6,1 [1] % en 2026 [2], 10^6 et 3 m²"),
+    ("SO_4_^2-^ et 9,8 m/s^2^", "SO4 2- et 9,8 m/s²"),
+    ("120 Mm^3^ à 3 €/m^2^", "120 Mm³ à 3 €/m²"),
     (
         "un mot ^et une longue phrase mise plus haut^ ici",
         "un mot et une longue phrase mise plus haut ici",
@@ -135,7 +138,7 @@ def test_raised_signs_are_written_by_what_stands_before(
 
 
 @pytest.mark.parametrize(
-    "text", ["Un texte sans rien : 6,1 % en 2026.", "a^b, x_1, 10^6, [1]", "m² et 10⁶", ""]
+    "text", ["Un texte sans rien : 6,1 % en 2026.", "a^b, x_1, 10^6, [1]", "25 m² et 3 km³", ""]
 )
 def test_a_text_without_raised_signs_does_not_change(text: str) -> None:
     assert plain(text) == text
