@@ -60,7 +60,8 @@ class NoteEvent(Frozen):
     """One change of one note, self-contained: the note at that revision, whole.
 
     `event_id` names the change: the classified event of a submitted one keeps it, so that the
-    same change delivered twice can be told from two changes.
+    same change delivered twice can be told from two changes. `guessed` names the fields of the note
+    that nobody stated; not written where there is none, and unknown of events before this field.
     """
 
     model_config = ConfigDict(
@@ -79,6 +80,7 @@ class NoteEvent(Frozen):
     trace: str | None = None
     note: Note
     correction_tags: CorrectionTags | None = None
+    guessed: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
     @model_validator(mode="after")
     def _id_belongs_to_the_note(self) -> "NoteEvent":

@@ -4,7 +4,7 @@ The service keeps nothing of it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,9 +28,21 @@ FIELDS = {
     "date": "date",
     "post": "poste",
     "genre": "genre",
+    "author": "auteur",
+    "addressees": "pour",
+    "action": "suite",
     "cites": "cite",
     "attachments": "joints",
 }
+
+
+GUESSED = {
+    "subject": "d'après la première ligne",
+    "reference": "d'après le fichier",
+    "date": "d'après le fichier",
+    "genre": "par défaut",
+}
+"""Fields that may be guessed, and from what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +59,20 @@ class Previewed:
 def of_note(
     source: str,
     payload: Mapping[str, Any] | bytes,
-    defaulted: Sequence[str],
+    guessed: Sequence[str],
     answer: httpx.Response,
+    notices: Sequence[str] = (),
 ) -> Previewed:
-    """The preview of a note as the API takes it, of which the sender guessed `defaulted`."""
+    """The preview of a note as the API takes it, of which the sender guessed these fields;
+    `notices` are what is known of it here."""
     if answer.status_code != 200:
         return Previewed(source, refused=client.detail(answer))
     known = json.loads(payload) if isinstance(payload, bytes) else payload
     read = {name: known[name] for name in FIELDS if known.get(name)}
-    return Previewed(source, read | _guessed(defaulted), _tags(answer.json()))
+    tags = _tags(answer.json())
+    if notices:
+        tags["warnings"] = [*tags.get("warnings", ()), *notices]
+    return Previewed(source, read | _guessed(guessed), tags)
 
 
 def of_file(
@@ -89,7 +106,7 @@ def lines(read: Mapping[str, Any], tags: Mapping[str, Any]) -> Iterator[str]:
     for name, label in FIELDS.items():
         if read.get(name):
             value = ", ".join(read[name]) if isinstance(read[name], list) else read[name]
-            guess = " (d'après le fichier)" if name in read.get("guessed", ()) else ""
+            guess = f" ({GUESSED[name]})" if name in read.get("guessed", ()) else ""
             yield f"  {label:<10} {value}{guess}"
     for tag in tags["themes"]:
         theme = vocabulary.themes()[tag["theme"]]
@@ -124,8 +141,10 @@ def _line(kind: str, label: str, tag: Mapping[str, Any]) -> str:
     return f"  {kind:<10} {label}{' : ' if shown else ''}{shown}"
 
 
-def _guessed(names: Sequence[str]) -> dict[str, Any]:
-    return {"guessed": list(names)} if names else {}
+def _guessed(names: Iterable[str]) -> dict[str, Any]:
+    known = set(names)
+    found = [name for name in GUESSED if name in known]
+    return {"guessed": found} if found else {}
 
 
 def _of_document(
@@ -134,7 +153,8 @@ def _of_document(
     stated = {name: value for name, value in metadata.items() if name not in defaulted}
     own = found["read"]
     read = {"reference": PurePosixPath(found["name"]).stem} | dict(metadata) | own | stated
-    guessed = [name for name in ("reference", *defaulted) if name not in own and name not in stated]
+    unsaid = [name for name in ("reference", *defaulted) if name not in own]
+    guessed = {*own.get("guessed", ()), *unsaid} - stated.keys()
     return Previewed(source, read | _guessed(guessed), _tags(found))
 
 

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -33,7 +33,9 @@ from services.cli import client, preview
 from services.cli.labels import OUTCOMES
 from services.cli.progress import progress_bar
 from services.cli.terminal import say
+from services.ingest import identity
 from services.ingest.formats import plain
+from services.ingest.formats.head import note_fields
 from services.ingest.formats.plain import Plain
 from services.runtime import marks
 
@@ -57,11 +59,14 @@ files at a time."""
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One note to send: where it came from, its body as JSON, the fields we guessed."""
+    """One note to send: where it came from, its body as JSON, the fields we guessed; of these
+    `defaulted` is what the service is told, `notices` what its sender should know of all."""
 
     source: str
     payload: dict[str, Any] | bytes
     defaulted: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,16 +276,26 @@ def text_draft(path: Path, post: str, overrides: dict[str, str]) -> Draft:
         "subject": found.subject,
         "body": found.body,
     }
-    dated = "date" in said or "date" in overrides
-    return Draft(shown(path), payload | said | overrides, defaulted=() if dated else ("date",))
+    note = payload | said | overrides
+    guessed = _guesses(found, said.keys() - set(found.guessed) | overrides.keys())
+    defaulted = ("date",) if "date" in guessed else ()
+    return Draft(shown(path), note, defaulted, tuple(guessed), identity.guesses(note, guessed))
+
+
+def _guesses(found: Plain, stated: Set[str]) -> dict[str, str]:
+    """The fields of a text that nobody states, and where each is taken from."""
+    sources = {
+        "subject": identity.FIRST_LINE,
+        "reference": identity.CITED if "reference" in found.fields else identity.FILE_NAME,
+        "date": identity.OF_THE_FILE,
+        "genre": identity.DEFAULT,
+    }
+    return {name: source for name, source in sources.items() if name not in stated}
 
 
 def header(text: Plain) -> dict[str, Any]:
     """What the header of a text says of it, as fields of a note; only what is there."""
-    said: dict[str, Any] = dict(text.fields)
-    if "cites" in said:
-        said["cites"] = [each.strip() for each in said["cites"].split(";")]
-    return said
+    return note_fields(text.fields)
 
 
 def upload(path: Path, post: str | None, overrides: dict[str, str]) -> Upload:
@@ -399,12 +414,20 @@ def _results(source: Draft | Upload, response: httpx.Response) -> list[Result]:
         return [_of_line(preview.document_name(source.source, each), each) for each in answers]
     if response.status_code in (200, 202):
         answer = response.json()
-        return [Result(source.source, answer["outcome"], "; ".join(answer["warnings"]), answer)]
+        warned = "; ".join(_warnings(source, answer["warnings"]))
+        return [Result(source.source, answer["outcome"], warned, answer)]
     outcome = "conflict" if response.status_code == 409 else "refused"
     known = {}
     if isinstance(source, Draft) and isinstance(source.payload, dict):
         known["id"] = str(note_id(source.payload["post"], source.payload["reference"]))
     return [Result(source.source, outcome, client.detail(response), known)]
+
+
+def _warnings(source: Draft | Upload, said: list[str]) -> list[str]:
+    """What the service said of a note, and what is known here, each once."""
+    if isinstance(source, Upload) or not source.notices:
+        return said
+    return [*(each for each in said if not each.startswith(identity.GUESSED)), *source.notices]
 
 
 def _of_line(source: str, answer: dict[str, Any]) -> Result:
@@ -430,7 +453,11 @@ def _previewed(http: httpx.Client, sources: Iterator[Source]) -> Iterator[list[R
         if isinstance(source, Upload):
             found = preview.of_file(source.path, source.metadata, source.defaulted, answer)
         else:
-            found = [preview.of_note(source.source, source.payload, source.defaulted, answer)]
+            found = [
+                preview.of_note(
+                    source.source, source.payload, source.guessed, answer, source.notices
+                )
+            ]
         yield [
             Result(each.source, "refused", each.refused)
             if each.refused

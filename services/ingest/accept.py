@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -17,7 +17,8 @@ from schemas.answers import Problem
 from schemas.events import Kind, NoteEvent
 from schemas.marks import NONE, STRICTEST, Level, Marks, canonical, read
 from schemas.note import Note
-from services.ingest import language
+from schemas.references import with_plain_references
+from services.ingest import identity, language
 from services.runtime import marks
 from services.runtime.french import MOST_CHARACTERS, MOST_ERRORS, complaints, detail
 from services.runtime.ids import uuid7
@@ -70,16 +71,22 @@ def accept(
     defaulted: frozenset[str] = frozenset(),
     seen: Marks = NONE,
     approved: frozenset[Level] = frozenset(),
+    guessed: Mapping[str, str] | None = None,
 ) -> Accepted:
     """The submission in the bytes of a JSON body. Raises Refused.
 
     `sender` is who sends it, `now` the time of receipt (aware), `trace` a valid traceparent,
     `defaulted` the fields that the sender guessed, `seen` the marks of the document that the note
-    was read in, `approved` the levels of others that this deployment may keep.
+    was read in, `approved` the levels of others that this deployment may keep. `guessed`: of a
+    document, the fields that nobody states and where each is taken from.
     """
     note, marked = read_note(raw, seen, approved)
+    note = with_plain_references(note)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
+    check_body(note)
+    if guessed is None:
+        guessed = dict.fromkeys(defaulted & {"date"}, identity.OF_THE_SENDER)
     event = NoteEvent(
         event_id=uuid7(),
         kind=Kind.SUBMITTED,
@@ -89,9 +96,16 @@ def accept(
         received_at=now,
         trace=trace,
         note=note,
+        guessed=tuple(sorted(guessed)),
     )
     submission = Submission(event, content_hash(note, defaulted), defaulted)
-    warned = (*marked, *warnings(note, now), *language.warnings(note, defaulted))
+    warned = (
+        *marked,
+        *identity.doubts(note, dated="date" not in defaulted | guessed.keys()),
+        *identity.guesses(note, guessed),
+        *warnings(note, now),
+        *language.warnings(note, defaulted),
+    )
     return Accepted(submission, warned)
 
 
@@ -188,6 +202,12 @@ def check_sender(sender: Caller, note: Note) -> None:
                 f"Votre clé ne permet pas de déposer au nom du poste « {note.post} ».",
             )
         )
+
+
+def check_body(note: Note) -> None:
+    """Raises Refused (422) where the text of a note has nothing but the lines of a header."""
+    if not identity.has_body(note):
+        raise Refused(invalid([{"field": "body", "detail": identity.NO_BODY}]))
 
 
 def content_hash(note: Note, defaulted: frozenset[str] = frozenset()) -> str:

@@ -17,8 +17,10 @@ from schemas.access import Caller
 from schemas.answers import DocumentRead, Problem
 from schemas.marks import Level
 from schemas.note import MAX_SUBJECT, normalise_line, note_id
+from services.ingest import identity
 from services.ingest.accept import Accepted, Refused, accept, checked, invalid, read_object
 from services.ingest.formats import Document, Unreadable
+from services.ingest.formats.head import note_fields
 from services.ingest.formats.model import places_of
 from services.runtime import marks
 from services.runtime.problems import problem
@@ -30,11 +32,9 @@ NEEDED = {
     "post": "le document ne dit pas quel poste l'envoie : le donner dans les métadonnées",
     "date": "le document ne dit pas sa date : la donner dans les métadonnées",
 }
-_SUPPLIED = {
-    "date": "la date est celle",
-    "post": "le poste est celui",
-    "reference": "la référence est celle",
-}
+FORWARDED = (
+    "le courriel ne fait que transférer un message : c’est ce message qui est enregistré comme note"
+)
 _TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Document illisible"}
 
 
@@ -83,12 +83,14 @@ def readings(
     trace: str | None = None,
     guessed: Set[str] = frozenset(),
     approved: frozenset[Level] = frozenset(),
+    stays: Set[str] = frozenset(),
 ) -> list[Reading]:
     """What became of each document of one file, in order.
 
     `guessed` names the fields of the metadata that the sender guessed, `approved` the levels of
-    others that this deployment may keep. Raises Refused where the
-    metadata say of several documents what only one can have.
+    others that this deployment may keep, `stays` the guessed fields that are those of the note in
+    whose place the document comes. Raises Refused where the metadata say of several documents
+    what only one can have.
     """
     if len(documents) > 1 and (wrong := [name for name in OF_ONE if name in metadata]):
         raise Refused(
@@ -111,7 +113,9 @@ def readings(
             said = problem(document.status, _TITLES.get(document.status), document.detail)
             found.append(Reading(document.name, said))
         else:
-            found.append(_reading(document, metadata, guessed, sender, now, trace, taken, approved))
+            found.append(
+                _reading(document, metadata, guessed, stays, sender, now, trace, taken, approved)
+            )
     return _holding(found)
 
 
@@ -137,14 +141,11 @@ def _holding(found: list[Reading]) -> list[Reading]:
 
 def read_in(document: Document) -> DocumentRead:
     """What was read in a document, as its sender is told."""
-    said = {name: text for name, text in document.fields.items() if name != "cites"}
+    said = note_fields(document.fields)
     known = {name: said[name] for name in DocumentRead.model_fields if name in said}
     return DocumentRead(
-        **known | {"subject": document.subject},
-        cites=_cites(document),
-        attachments=document.attachments,
+        **known | {"subject": document.subject, "attachments": document.attachments},
         cover=cover_name(document.covers[0]) if document.covers else None,
-        from_cover=document.supplied,
         forwarded=document.forwarded,
     )
 
@@ -154,25 +155,15 @@ def cover_name(cover: Document) -> str:
     return cover.name.rpartition("/")[2]
 
 
-def _said_of_mails(document: Document, stated: Set[str]) -> tuple[str, ...]:
-    """What the sender should know of mails that only forward or brought a document, in French."""
-    said = []
-    if document.forwarded:
-        said.append(
-            "le courriel ne fait que transférer un message : c’est ce message qui est enregistré "
-            "comme note"
-        )
-    said += [
+def _said_of_mails(document: Document) -> tuple[str, ...]:
+    """What the sender should know of the mails that only forward or brought a document, in
+    French."""
+    said = [
         f"le courriel « {cover_name(cover)} » ne fait qu’accompagner ce document : il n’est pas "
         "enregistré comme une note"
         for cover in document.covers
     ]
-    said += [
-        f"{_SUPPLIED[name]} du courriel d’accompagnement, faute d’être dans le document"
-        for name in document.supplied
-        if name not in stated
-    ]
-    return tuple(said)
+    return (*([FORWARDED] if document.forwarded else []), *said)
 
 
 def fields_of(document: Document) -> dict[str, Any]:
@@ -181,8 +172,7 @@ def fields_of(document: Document) -> dict[str, Any]:
         "reference": PurePosixPath(document.name).stem,
         "attachments": list(document.attachments),
     }
-    fields |= {name: text for name, text in document.fields.items() if name != "cites"}
-    fields["cites"] = list(_cites(document))
+    fields |= {"cites": []} | note_fields(document.fields)
     return fields | {"subject": document.subject[:MAX_SUBJECT], "body": document.body}
 
 
@@ -190,6 +180,7 @@ def _reading(
     document: Document,
     metadata: Mapping[str, Any],
     guessed: Set[str],
+    stays: Set[str],
     sender: Caller,
     now: datetime,
     trace: str | None,
@@ -200,7 +191,8 @@ def _reading(
     own = fields_of(document)
     stated = {name: value for name, value in metadata.items() if name not in guessed}
     fields = dict(metadata) | own | stated
-    read = read_in(document)
+    guesses = _guesses(document, metadata, stated.keys() | stays)
+    read = read_in(document).model_copy(update={"guessed": tuple(guesses)})
     missing = [
         {"field": name, "detail": said} for name, said in NEEDED.items() if name not in fields
     ]
@@ -213,6 +205,8 @@ def _reading(
             wrong = [{"field": "reference", "detail": said}]
             return _incomplete(document, wrong, read, fields, approved)
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
+    # Sent by itself, or with another mail, it is the same note.
+    defaulted |= {"date"} & set(document.supplied) - stated.keys()
     try:
         raw = json.dumps(fields).encode()
         seen = document.marks
@@ -224,9 +218,11 @@ def _reading(
             defaulted=defaulted,
             seen=seen,
             approved=approved,
+            guessed=guesses,
         )
-        warned = (*taken_as.warnings, *_said_of_mails(document, stated.keys()))
-        taken_as = replace(taken_as, warnings=warned)
+        taken_as = replace(taken_as, warnings=(*taken_as.warnings, *_said_of_mails(document)))
+        found = taken_as.submission.defaulted & {"language"}
+        read = read.model_copy(update={"guessed": (*guesses, *found)})
         return Reading(document.name, taken_as, document, read, fields)
     except Refused as refusal:
         if marks.is_refusal(refusal.problem):
@@ -248,6 +244,18 @@ def _incomplete(
     return Reading(document.name, invalid(wrong), document, read, fields)
 
 
-def _cites(document: Document) -> tuple[str, ...]:
-    said = document.fields.get("cites", "").split(";")
-    return tuple(each.strip() for each in said if each.strip())
+def _guesses(document: Document, metadata: Mapping[str, Any], known: Set[str]) -> dict[str, str]:
+    """The fields that neither the document nor its sender states, and where each is taken from;
+    `known` are stated elsewhere."""
+    own, guessed = document.fields, document.guessed
+    found: dict[str, str] = {}
+    if "subject" in guessed:
+        found["subject"] = identity.FIRST_LINE
+    if "reference" in guessed or "reference" not in own:
+        found["reference"] = identity.CITED if "reference" in own else identity.FILE_NAME
+    if "date" in guessed or "date" not in own:
+        found["date"] = identity.OF_THE_MAIL if "date" in own else identity.OF_THE_SENDER
+    found |= dict.fromkeys(document.supplied, identity.OF_THE_COVER)
+    if "genre" not in own and "genre" not in metadata:
+        found["genre"] = identity.DEFAULT
+    return {name: source for name, source in found.items() if name not in known}

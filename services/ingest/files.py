@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -37,9 +37,14 @@ Result = Begun | TooLarge
 
 
 async def read_file(
-    form: Form, metadata: Mapping[str, Any], manner: Manner, turns: Turns
+    form: Form,
+    metadata: Mapping[str, Any],
+    manner: Manner,
+    turns: Turns,
+    stays: Set[str] = frozenset(),
 ) -> list[Reading]:
-    """What the documents in a form's file are as notes, with these metadata; at least one.
+    """What the documents in a form's file are as notes, with these metadata; at least one. `stays`
+    as for `documents.readings`.
 
     Raises Refused for metadata that only one document can have, and Unavailable where no process
     can be started to read it, or the sender's turn does not come.
@@ -60,6 +65,7 @@ async def read_file(
         trace=manner.trace,
         guessed=manner.defaulted,
         approved=manner.approved,
+        stays=stays,
     )
 
 

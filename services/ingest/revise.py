@@ -11,8 +11,10 @@ from uuid import UUID
 from schemas.access import Caller
 from schemas.marks import NONE, Level, Marks, rights_of
 from schemas.note import Note
-from services.ingest import language
+from schemas.references import plain_reference, with_plain_references
+from services.ingest import identity, language
 from services.ingest.accept import (
+    check_body,
     check_sender,
     content_hash,
     note_of,
@@ -55,9 +57,15 @@ def read_rectification(
     """
     text, stated = read_object(raw)
     note, marked = note_of(text, stated, approved=approved)
+    note = under_its_reference(with_plain_references(note), before)
     note, defaulted = language.stated_or_found(note, defaulted)
     check_sender(sender, note)
-    warned = (*marked, *language.warnings(note, defaulted))
+    check_body(note)
+    warned = (
+        *marked,
+        *identity.doubts(note, dated="date" not in defaulted),
+        *language.warnings(note, defaulted),
+    )
     return rectification(
         note,
         before,
@@ -80,9 +88,10 @@ def rectification(
     stated: Set[str],
     defaulted: frozenset[str],
     warned: tuple[str, ...],
+    guessed: frozenset[str] = frozenset(),
 ) -> tuple[RevisionSubmission, tuple[str, ...]]:
-    """The rectification of `before` into `note`, of which the sender `stated` these fields; what
-    the sender should know of it, `warned` included."""
+    """The rectification of `before` into `note`, of which the sender `stated` these fields and
+    nobody those that are `guessed`; what the sender should know of it, `warned` included."""
     note, kept = still_protected(note, before, stated)
     sent = RevisionSubmission(
         note_id=before.id,
@@ -93,9 +102,17 @@ def rectification(
         defaulted=defaulted,
         major=major,
         seen=states_seen(if_match),
+        guessed=guessed,
     )
     dated = () if "date" in defaulted else warnings(note, now)
     return sent, (*kept, *dated, *warned)
+
+
+def under_its_reference(note: Note, before: Note) -> Note:
+    """The note under the reference that it has: one kept before references had one form stays."""
+    if note.reference != before.reference and note.reference == plain_reference(before.reference):
+        return note.model_copy(update={"reference": before.reference})
+    return note
 
 
 def still_protected(note: Note, before: Note, stated: Set[str]) -> tuple[Note, tuple[str, ...]]:

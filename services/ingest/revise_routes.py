@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from schemas.access import Caller, Role
 from schemas.answers import IngestOutcome, Problem, Receipt
+from schemas.events import NoteEvent
 from schemas.journal import Action
-from schemas.note import Note
 from services.ingest import answers, outcomes
 from services.ingest.accept import Refused, defaulted_fields, traceparent
 from services.ingest.body import JSON, MULTIPART, media_type, whole
@@ -21,7 +21,13 @@ from services.ingest.form import Form, read_form
 from services.ingest.formats.turns import Turns
 from services.ingest.http import DEFAULTED, note_content
 from services.ingest.many import Manner
-from services.ingest.revise import read_rectification, rectification, revise, withdrawal
+from services.ingest.revise import (
+    read_rectification,
+    rectification,
+    revise,
+    under_its_reference,
+    withdrawal,
+)
 from services.ingest.room import Room
 from services.ingest.submit import TooLarge
 from services.runtime import metrics, problems, tracing
@@ -69,9 +75,10 @@ def router(
     async def put_note(note_id: NoteId, request: Request, major: Major = True) -> Response:
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
-            sender, before = await _known(request, note_id)
+            sender, latest = await _known(request, note_id)
+            before = latest.note
             if media_type(request, TAKEN) == MULTIPART:
-                return await _from_document(request, sender, before, major, given)
+                return await _from_document(request, sender, latest, major, given)
             sent, warned = read_rectification(
                 await whole(request, settings.max_body_bytes),
                 before,
@@ -101,23 +108,23 @@ def router(
         given = traceparent(request.headers.get(tracing.HEADER))
         try:
             _, before = await _known(request, note_id)
-            sent = withdrawal(before.id, now=datetime.now(UTC), if_match=_if_match(request))
+            sent = withdrawal(before.note_id, now=datetime.now(UTC), if_match=_if_match(request))
         except ProblemError as error:
             outcomes.refused(error.problem, given)
             raise
         return await _revised(request, Action.WITHDRAWN, sent, (), given)
 
-    async def _known(request: Request, note_id: str) -> tuple[Caller, Note]:
-        """Who asks, who may change that note, and the note as it is. Raises ProblemError (404): not
+    async def _known(request: Request, note_id: str) -> tuple[Caller, NoteEvent]:
+        """Who asks, who may change that note, and its latest event. Raises ProblemError (404): not
         known to the post."""
         sender = await caller_of(request, Role.SUBMIT)
         kept = await aside(registry.history, answers.note_id_of(note_id), limit=1)
         if not kept or not sender.submits_for(kept[0].event.note.post):
             raise answers.not_there()
-        return sender, kept[0].event.note
+        return sender, kept[0].event
 
     async def _from_document(
-        request: Request, sender: Caller, before: Note, major: bool, given: str | None
+        request: Request, sender: Caller, latest: NoteEvent, major: bool, given: str | None
     ) -> Response:
         """A document in the place of the note: read as one that is sent, its original kept. Raises
         Refused, ProblemError, Unavailable."""
@@ -131,16 +138,17 @@ def router(
                 trace=given,
                 approved=settings.approved_levels,
             )
-            one, taken, stated = await _read_document(form, before, manner, room.turns)
+            one, taken, stated = await _read_document(form, latest, manner, room.turns)
             sent, warned = rectification(
-                taken.event.note,
-                before,
+                under_its_reference(taken.event.note, latest.note),
+                latest.note,
                 now=datetime.now(UTC),
                 if_match=_if_match(request),
                 major=major,
                 stated=stated,
                 defaulted=taken.defaulted,
                 warned=warnings(one, originals),
+                guessed=frozenset(taken.event.guessed),
             )
             return await _revised(request, Action.RECTIFIED, sent, warned, given, one)
 
@@ -184,15 +192,16 @@ def router(
 
 
 async def _read_document(
-    form: Form, before: Note, manner: Manner, turns: Turns
+    form: Form, latest: NoteEvent, manner: Manner, turns: Turns
 ) -> tuple[Reading, Submission, Set[str]]:
-    """The one document in a form, the note that it is in the place of `before`, and the fields that
-    its sender states beside it. Raises Refused, Unavailable."""
+    """The one document in a form, the note that it is in the place of the latest, and the fields
+    that its sender states beside it. Raises Refused, Unavailable."""
     stated = read_metadata(form.metadata, manner.approved)
-    known = before.model_dump(mode="json", include={"post", "reference", "date", *STAYS})
+    known = latest.note.model_dump(mode="json", include={"post", "reference", "date", *STAYS})
     guessed = manner.defaulted | ({"date"} - stated.keys())
     manner = replace(manner, defaulted=guessed)
-    read = await read_file(form, known | stated, manner, turns)
+    stays = {"date"} - stated.keys() - set(latest.guessed)
+    read = await read_file(form, known | stated, manner, turns, stays)
     if len(read) > 1:
         raise Refused(answers.one_document())
     (one,) = read

@@ -370,10 +370,10 @@ def _piece(segment: Segment, labels: dict[str, Label], seen: set[str]) -> Piece:
 
 def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
     note = event.note
-    yield "Référence", note.reference
+    yield "Référence", note.reference + _guess(event, "reference")
     yield "Poste", french.post(note.post)
     yield "Genre", french.genre(note.genre)
-    yield "Date de la note", french.day(note.date)
+    yield "Date de la note", french.day(note.date) + _guess(event, "date")
     yield "Reçue", french.moment(event.received_at)
     if event.revision > 1 or event.at != event.received_at:
         yield "Modifiée", f"{french.moment(event.at)}, révision {event.revision}"
@@ -391,6 +391,11 @@ def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
     yield "Suite attendue", "Pour action" if note.action == "action" else "Pour information"
     if note.attachments:
         yield "Pièces jointes", ", ".join(note.attachments)
+
+
+def _guess(event: ClassifiedNote, name: str) -> str:
+    """What stands beside a value that the document does not state."""
+    return " (déduite, le document ne la donne pas)" if name in event.guessed else ""
 
 
 def _related(cited: Links) -> Iterable[tuple[str, tuple[Related, ...]]]:

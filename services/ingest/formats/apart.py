@@ -260,6 +260,7 @@ def _result(said: dict[str, Any], original: bytes) -> Document | Unreadable:
             holds=tuple(map(str, said["holds"])),
             accompanies=said["accompanies"] is True,
             forwarded=said["forwarded"] is True,
+            guessed=tuple(map(str, said["guessed"])),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise _Ended(_DIED) from None

@@ -50,6 +50,7 @@ def _answer(found: Document | Unreadable, data: bytes) -> bytes:
         "holds": found.holds,
         "accompanies": found.accompanies,
         "forwarded": found.forwarded,
+        "guessed": found.guessed,
         "same": same,
     }
     return frame(said, b"" if same else found.original)

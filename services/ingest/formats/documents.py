@@ -334,7 +334,7 @@ def _marked(found: Iterator[Part | Unreadable], seen: Marks) -> Iterator[Part | 
 
 def _document(part: Part) -> Document:
     if part.kind in (kinds.TEXT, kinds.MARKDOWN):
-        fields, subject, body = _of_text(part.data)
+        fields, subject, body, guessed = _of_text(part.data)
         attachments: tuple[str, ...] = ()
         held: Marks | None = NONE
         lies_in: tuple[Held, ...] = ()
@@ -342,7 +342,7 @@ def _document(part: Part) -> Document:
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
-        fields, subject, body = (_of_cover if part.accompanies else _of_content)(content)
+        fields, subject, body, guessed = (_of_cover if part.accompanies else _of_content)(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
         held, lies_in = _marks_held(content, part), content.held
@@ -362,6 +362,7 @@ def _document(part: Part) -> Document:
         holds=tuple(sha256(file.data).hexdigest() for file in lies_in),
         accompanies=part.accompanies,
         forwarded=part.content is not None and part.content.forwarded,
+        guessed=guessed,
     )
 
 
@@ -413,17 +414,20 @@ def _beside(comment: bytes) -> Marks:
 _READERS = {kinds.HTML: html.read, kinds.DOCX: docx.read, kinds.ODT: odt.read, kinds.PDF: pdf.read}
 
 
-def _of_text(data: bytes) -> tuple[dict[str, str], str, str]:
+Read = tuple[dict[str, str], str, str, tuple[str, ...]]
+"""Fields, subject and body of a document, and which of its fields it does not state."""
+
+
+def _of_text(data: bytes) -> Read:
     try:
         found = plain.read(data)
     except ValueError as error:
         raise Refused(422, f"{str(error).capitalize()}.") from error
-    return found.fields, found.subject, found.body
+    return found.fields, found.subject, found.body, found.guessed
 
 
-def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
-    """Fields, subject and body; the line that is the subject alone is not said again in the
-    body."""
+def _of_content(content: Content) -> Read:
+    """What was read; the line that is the subject alone is not said again in the body."""
     body = tidy(content.text)
     if not any(character.isalnum() for character in body):
         raise Refused(422, _NO_TEXT)
@@ -431,21 +435,20 @@ def _of_content(content: Content) -> tuple[dict[str, str], str, str]:
     fields = dict(content.fields) | header.fields
     title = one_line(content.title)
     first, _, rest = body.partition("\n")
-    subject = fields.get("subject") or title or _first_line(body, header.lines)
+    subject = fields.get("subject") or title or _short(head.title(body, header))
     if rest.strip() and one_line(first) == subject:
         body = rest.strip()
-    return fields, subject[:MAX_SUBJECT], body
+    guessed = set(header.guessed) | (content.fields.keys() & {"date"}) - header.fields.keys()
+    guessed |= set() if title or "subject" in fields else {"subject"}
+    return fields, subject[:MAX_SUBJECT], body, tuple(sorted(guessed))
 
 
-def _of_cover(content: Content) -> tuple[dict[str, str], str, str]:
+def _of_cover(content: Content) -> Read:
     """The same of a mail that only brings something along, which may have no text."""
     body = tidy(content.text)
     fields = dict(content.fields) | head.read(body).fields
-    return fields, one_line(content.title)[:MAX_SUBJECT], body
+    return fields, one_line(content.title)[:MAX_SUBJECT], body, ()
 
 
-def _first_line(body: str, header: frozenset[str]) -> str:
-    """The first line that is none of the header's, or the first of all."""
-    lines = [one_line(line) for line in body[:20_000].splitlines() if line.strip()]
-    chosen = next((line for line in lines if line not in header), lines[0])
-    return chosen if len(chosen) <= LONG_SUBJECT else chosen[:LONG_SUBJECT].rsplit(" ", 1)[0] + " …"
+def _short(line: str) -> str:
+    return line if len(line) <= LONG_SUBJECT else line[:LONG_SUBJECT].rsplit(" ", 1)[0] + " …"

@@ -24,12 +24,14 @@ class Document:
 
     `name`: its file's name; inside an archive or a mail `archive.zip/dir/note.docx`. `original`:
     the bytes of this very document. `fields`: what its header says, of subject, date (ISO 8601),
-    reference, post (code), genre (code), cites (joined by `;`); only what is there. `subject`: the
+    reference, post (code), genre (code), author, action, cites and addressees (joined by `;`); only
+    what is there. `subject`: the
     best guess: the header's, else the title, else the first line. `body`: readable text, paragraphs
     parted by blank lines, never empty. `attachments`: names of what was attached and not read.
     `marks`: the marks of protection in all of the document and in all that lies in it; it is no
     classified one. `unseen`: something lies in it that nobody could look into. `holds`: the SHA-256
-    of each file that lies in it.
+    of each file that lies in it. `guessed`: fields, subject and date among them, that it does not
+    state as its own: the first line as subject, a mail's date, the number that it only cites.
 
     `accompanies`: it is a mail that says no more than that something comes with it; then its body
     may be empty. `covers`: the mails that only brought this document, the nearest first.
@@ -50,6 +52,7 @@ class Document:
     covers: tuple["Document", ...] = ()
     supplied: tuple[str, ...] = ()
     forwarded: bool = False
+    guessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def corrected(kept: NoteEvent, correction: int, sent: CorrectionSubmission) -> N
         trace=sent.trace,
         note=kept.note,
         correction_tags=sent.tags,
+        guessed=kept.guessed,
     )
 
 

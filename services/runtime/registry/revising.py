@@ -41,7 +41,16 @@ def revised(kept: NoteEvent, sent: RevisionSubmission) -> NoteEvent:
         trace=sent.trace,
         note=kept.note if sent.note is None else completed(sent.note, sent.defaulted, kept.note),
         correction_tags=None if dropped else kept.correction_tags,
+        guessed=_guessed(kept, sent),
     )
+
+
+def _guessed(kept: NoteEvent, sent: RevisionSubmission) -> tuple[str, ...]:
+    """The fields that nobody stated: of those that stay as they were, what was not before."""
+    if sent.note is None:
+        return kept.guessed
+    stays = sent.defaulted - {"language"}
+    return tuple(sorted((sent.guessed - stays) | (stays & set(kept.guessed))))
 
 
 def completed(note: Note, defaulted: frozenset[str], kept: Note) -> Note:

@@ -148,7 +148,8 @@ class RevisionSubmission:
     """A change of a note by its post, as ingest made it; the registry gives it its number.
 
     `note` is the whole note as rectified, None where it is withdrawn. `defaulted` names fields
-    that the sender guessed: they stay as they are. `seen` as for a correction.
+    that the sender guessed: they stay as they are. `guessed` names all that nobody stated. `seen`
+    as for a correction.
     """
 
     note_id: UUID
@@ -160,6 +161,7 @@ class RevisionSubmission:
     major: bool = True
     trace: str | None = None
     seen: frozenset[tuple[int, int]] | None = None
+    guessed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
