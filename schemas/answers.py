@@ -57,10 +57,10 @@ class DocumentRead(BaseModel):
     """What was read in a document that was sent as a file: its title, and what its header says.
 
     A field is None where the document does not say it; the sender's metadata wins over all of it.
-    `cover` names the mail that only brought it; `from_cover` the fields that come from there;
-    `forwarded`: it is the message that a mail only forwards. `guessed` names
-    the fields of the note that nobody stated: the subject from the first line, the reference from
-    the file's name, the date of the file or mail, the genre and the language.
+    `guessed` names the fields of the note that nobody stated: the subject from the first line, the
+    reference from the file's name, the date of the file or mail, the genre and the language.
+    `cover` names the mail that only brought it; `forwarded`: it is the message that a mail only
+    forwards.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,7 +76,6 @@ class DocumentRead(BaseModel):
     cites: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     cover: str | None = None
-    from_cover: tuple[str, ...] = ()
     forwarded: bool = False
     guessed: tuple[str, ...] = ()
 

@@ -33,11 +33,9 @@ NEEDED = {
     "post": "le document ne dit pas quel poste l'envoie : le donner dans les métadonnées",
     "date": "le document ne dit pas sa date : la donner dans les métadonnées",
 }
-_SUPPLIED = {
-    "date": "la date est celle",
-    "post": "le poste est celui",
-    "reference": "la référence est celle",
-}
+FORWARDED = (
+    "le courriel ne fait que transférer un message : c’est ce message qui est enregistré comme note"
+)
 _TITLES = {413: "Document trop volumineux", 415: "Format non admis", 422: "Document illisible"}
 
 
@@ -149,7 +147,6 @@ def read_in(document: Document) -> DocumentRead:
     return DocumentRead(
         **known | {"subject": document.subject, "attachments": document.attachments},
         cover=cover_name(document.covers[0]) if document.covers else None,
-        from_cover=document.supplied,
         forwarded=document.forwarded,
     )
 
@@ -159,25 +156,15 @@ def cover_name(cover: Document) -> str:
     return cover.name.rpartition("/")[2]
 
 
-def _said_of_mails(document: Document, stated: Set[str]) -> tuple[str, ...]:
-    """What the sender should know of mails that only forward or brought a document, in French."""
-    said = []
-    if document.forwarded:
-        said.append(
-            "le courriel ne fait que transférer un message : c’est ce message qui est enregistré "
-            "comme note"
-        )
-    said += [
+def _said_of_mails(document: Document) -> tuple[str, ...]:
+    """What the sender should know of the mails that only forward or brought a document, in
+    French."""
+    said = [
         f"le courriel « {cover_name(cover)} » ne fait qu’accompagner ce document : il n’est pas "
         "enregistré comme une note"
         for cover in document.covers
     ]
-    said += [
-        f"{_SUPPLIED[name]} du courriel d’accompagnement, faute d’être dans le document"
-        for name in document.supplied
-        if name not in stated
-    ]
-    return tuple(said)
+    return (*([FORWARDED] if document.forwarded else []), *said)
 
 
 def fields_of(document: Document) -> dict[str, Any]:
@@ -206,8 +193,7 @@ def _reading(
     stated = {name: value for name, value in metadata.items() if name not in guessed}
     fields = dict(metadata) | own | stated
     guesses = _guesses(document, metadata, stated.keys() | stays)
-    supplied = [name for name in document.supplied if name not in stated]
-    read = read_in(document).model_copy(update={"guessed": (*guesses, *supplied)})
+    read = read_in(document).model_copy(update={"guessed": tuple(guesses)})
     missing = [
         {"field": name, "detail": said} for name, said in NEEDED.items() if name not in fields
     ]
@@ -220,6 +206,8 @@ def _reading(
             wrong = [{"field": "reference", "detail": said}]
             return _incomplete(document, wrong, read, fields, approved)
     defaulted = frozenset(guessed & metadata.keys()) - document.fields.keys()
+    # Sent by itself, or with another mail, it is the same note.
+    defaulted |= {"date"} & set(document.supplied) - stated.keys()
     try:
         raw = json.dumps(fields).encode()
         seen = document.marks
@@ -233,10 +221,9 @@ def _reading(
             approved=approved,
             guessed=guesses,
         )
-        warned = (*taken_as.warnings, *_said_of_mails(document, stated.keys()))
-        taken_as = replace(taken_as, warnings=warned)
+        taken_as = replace(taken_as, warnings=(*taken_as.warnings, *_said_of_mails(document)))
         found = taken_as.submission.defaulted & {"language"}
-        read = read.model_copy(update={"guessed": (*guesses, *supplied, *found)})
+        read = read.model_copy(update={"guessed": (*guesses, *found)})
         return Reading(document.name, taken_as, document, read, fields)
     except Refused as refusal:
         if marks.is_refusal(refusal.problem):
@@ -269,6 +256,7 @@ def _guesses(document: Document, metadata: Mapping[str, Any], known: Set[str]) -
         found["reference"] = identity.CITED if "reference" in own else identity.FILE_NAME
     if "date" in guessed or "date" not in own:
         found["date"] = identity.OF_THE_MAIL if "date" in own else identity.OF_THE_SENDER
+    found |= dict.fromkeys(document.supplied, identity.OF_THE_COVER)
     if "genre" not in own and "genre" not in metadata:
         found["genre"] = identity.DEFAULT
     return {name: source for name, source in found.items() if name not in known}

@@ -17,6 +17,7 @@ FIRST_LINE = "première ligne du texte"
 FILE_NAME = "nom du fichier"
 CITED = "numéro donné sous « Réf. »"
 OF_THE_MAIL = "celle du courriel"
+OF_THE_COVER = "d'après le courriel d'accompagnement"
 OF_THE_FILE = "celle du fichier"
 OF_THE_SENDER = "le document n'en donne pas"
 DEFAULT = "par défaut"
@@ -25,9 +26,10 @@ _NAMES = {
     "subject": "l'objet",
     "reference": "la référence",
     "date": "la date",
+    "post": "le poste",
     "genre": "le genre",
 }
-_TELLING = frozenset({"subject", "reference", "date"})
+_TELLING = frozenset({"subject", "reference", "date", "post"})
 """What is worth a warning: nearly no document states its genre."""
 _SHOWN = 80
 """Characters of a value that a warning repeats."""

@@ -55,9 +55,9 @@ async def test_the_attachment_is_the_note_and_the_mail_its_cover(office: Office)
     receipt = answer.json()
     assert receipt["id"] == str(note_id("berlin", "BER-1"))
     assert receipt["read"]["cover"] == "envoi.eml"
-    assert receipt["read"]["from_cover"] == ["date"]
+    assert "date" in receipt["read"]["guessed"]
     assert any("« envoi.eml » ne fait qu’accompagner" in said for said in receipt["warnings"])
-    assert any(said.startswith("la date est celle du courriel") for said in receipt["warnings"])
+    assert any("(2026-03-04, d'après le courriel" in said for said in receipt["warnings"])
     (event,) = await office.logged()
     assert event.note.date.isoformat() == "2026-03-04"
     assert "ci-joint" not in event.note.body

@@ -347,8 +347,7 @@ def _document(part: Part) -> Document:
         seen = check(marks.found(Text(subject, head=True), Text(body)))
     else:
         content = part.content or _READERS[part.kind](part.data)
-        reader = _of_cover if part.accompanies else _of_content
-        fields, subject, body, guessed = reader(content)
+        fields, subject, body, guessed = (_of_cover if part.accompanies else _of_content)(content)
         attachments = tuple(one_line(name)[:LONG_NAME] for name in content.attachments)
         seen = check(_marks_in(content))
         held, lies_in = _marks_held(content, part), content.held
@@ -461,9 +460,8 @@ def _of_content(content: Content) -> Read:
 def _of_cover(content: Content) -> Read:
     """The same of a mail that only brings something along, which may have no text."""
     body = tidy(content.text)
-    header = head.read(body)
-    fields = dict(content.fields) | header.fields
-    return fields, one_line(content.title)[:MAX_SUBJECT], body, tuple(header.guessed)
+    fields = dict(content.fields) | head.read(body).fields
+    return fields, one_line(content.title)[:MAX_SUBJECT], body, ()
 
 
 def _short(line: str) -> str:
