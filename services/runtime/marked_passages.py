@@ -28,7 +28,7 @@ from services.runtime.mark_forms import (
     unmarked,
     whole,
 )
-from services.runtime.marks import HEAD_LINES, LONG_TITLE, is_text
+from services.runtime.marks import HEAD_LINES, LONG_TITLE, is_sentence, is_text
 
 MOST_LINES = 20_000
 """Lines with what may be a mark that are looked at: of more, the whole is for the fewest."""
@@ -312,7 +312,8 @@ class _Body:
             return
         standing = [sign for sign in inside if sign.kind is Kind.STANDS]
         led = next((sign for sign in standing if sign.start in places), None)
-        if number < self._titles and not is_text(line) and not _NUMBERED.match(line):
+        titled = number < self._titles and not is_sentence(line)
+        if titled and not _NUMBERED.match(line):
             self.whole += _in_title(line.strip(), self._written[number])
             return
         if led is not None:

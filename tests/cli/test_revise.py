@@ -52,3 +52,15 @@ def test_a_marked_passage_is_found_again_where_its_words_stand() -> None:
 def test_a_marked_passage_that_is_not_there_once_is_never_published(body: str) -> None:
     with pytest.raises(ValueError, match="marked_spans"):
         _passages(BEFORE, {"subject": "Vaccins", "body": body})
+
+
+def test_a_passage_that_bears_its_mark_may_have_other_words_and_the_service_finds_it() -> None:
+    body = "La réforme avance.\n\n[SF] Le ministre cède.\n\nLa suite.\n"
+    start = body.index("[SF]")
+    span = {"field": "body", "start": start, "end": start + 22, "mark": "special_france"}
+    before = {"subject": "Note", "body": body, "marked_spans": [span]}
+    said = {"subject": "Note", "body": body.replace("cède", "cédera")}
+    assert _passages(before, said) == []
+    unmarked = {"subject": "Note", "body": body.replace("[SF] ", "")}
+    with pytest.raises(ValueError, match="marked_spans"):
+        _passages(before, unmarked)
