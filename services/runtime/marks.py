@@ -351,12 +351,16 @@ def _bounds(line: str) -> bool:
     return any(bounds(line, lead)) or any(inside)
 
 
+_OF_HEADER = re.compile(r"[\w .'/-]{1,30} ?: |.{2,60}\b(?:19|20)\d\d\W{0,3}$")
+"""A label with its value, and a dateline: they may end with a full stop."""
+
+
 def is_text(line: str) -> bool:
     """Return whether a line is of a paragraph, not of a letterhead or a title."""
     line = line.strip()
-    return len(line) > LONG_TITLE or (
-        is_sentence(line) and (len(line) > 80 or line.count(" ") >= 5)
-    )
+    if len(line) > LONG_TITLE:
+        return True
+    return is_sentence(line) and line.count(" ") >= 3 and not _OF_HEADER.match(line)
 
 
 def is_sentence(line: str) -> bool:
