@@ -22,6 +22,7 @@ from services.cli.submit import FILE_ENDINGS, TEXT_ENDINGS, header
 from services.cli.terminal import say
 from services.cli.trace import identify
 from services.ingest.formats import plain
+from services.runtime.marked_passages import look
 
 NoteArgument = Annotated[str, typer.Argument(metavar="ID", help="Identifiant, ou poste/référence.")]
 AsJson = Annotated[bool, typer.Option("--json", help="La réponse du service, en JSON.")]
@@ -191,12 +192,20 @@ def _from_text(
 
 def _passages(before: Mapping[str, Any], said: dict[str, Any]) -> list[dict[str, Any]]:
     """The marked passages of a note where their words stand in the new text, which is normalised
-    for that as the service does. Raises ValueError where they stand nowhere, or several times."""
+    for that as the service does; a passage that bears its mark in the text itself, under other
+    words now, the service finds. Raises ValueError where they stand nowhere, or several times."""
     said["subject"], said["body"] = normalise_line(said["subject"]), normalise_text(said["body"])
     found = []
+    borne = look(before["subject"], before["body"]).passages
+    bears = look(said["subject"], said["body"]).passages
+    as_many = [each.marks for each in borne] == [each.marks for each in bears]
+    by_itself = {("body", each.start, each.end) for each in borne if as_many}
     for span in before["marked_spans"]:
         words = before[span["field"]][span["start"] : span["end"]]
         text = said[span["field"]]
+        place = (span["field"], span["start"], span["end"])
+        if text.count(words) == 0 and place in by_itself:
+            continue
         if text.count(words) != 1:
             raise ValueError(
                 f"le passage marqué « {words[:60]} » n'est pas, une seule fois, dans le nouveau "

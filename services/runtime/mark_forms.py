@@ -237,7 +237,7 @@ _TO_WHOM = re.compile(r" (?:aux?|a l'|a la|a) ")
 _NEGATED = re.compile(r"(?i)\bn'|\bne\b|\bpas\b|\bplus\b|\bnon\b|\bsi\b")
 _TITLED = re.compile(
     r"(?i)\W{0,20}(?:(?:document|note|fiche|telegramme|message|rapport|mention|marquage)s?[ :]{1,3}"
-    r"(?:(?:a|en|de|classee?|marquee?|de la mention)[ :]{1,2}){0,2}|a )"
+    r"(?:(?:a|en|de|classee?|classifiee?|marquee?|de la mention)[ :]{1,2}){0,2}|a )"
 )
 _PARTS = ("paragraphe", "passage", "partie", "section", "point", "alinea")
 
@@ -274,13 +274,21 @@ def said(line: str) -> Iterator[Said]:
             break
     if sign := _addressed(line):
         yield Said(sign, sign.start, of_part=False)
-    if (titled := _TITLED.match(line)) and (sign := mark_at(line, titled.end())):
-        short = sign.short and not sign.large
-        if not short and not sign.marks.classified and not goes_on(line, sign.end):
-            follows = line[sign.end :].lstrip()
-            # *Document confidentiel du ministère* is what another wrote.
-            if not follows[:1].islower():
-                yield Said(sign, titled.start(), of_part=False)
+    titled = _TITLED.match(line)
+    sign = mark_at(line, titled.end()) if titled else None
+    if titled and sign and _is_titled(line, titled[0], sign):
+        yield Said(sign, titled.start(), of_part=False)
+
+
+def _is_titled(line: str, before: str, sign: Sign) -> bool:
+    """Whether a line that begins with the document's name gives it that mark."""
+    if sign.short:
+        return sign.large and not line[sign.end :].startswith(" Congo")
+    if sign.marks.classified:
+        formal = sign.words[0].isupper() and "classifie" in before.lower()
+        return formal and ends_line(line, sign.end)
+    # *Document confidentiel du ministère* is what another wrote.
+    return not goes_on(line, sign.end) and not line[sign.end :].lstrip()[:1].islower()
 
 
 def _addressed(line: str) -> Sign | None:

@@ -28,7 +28,7 @@ from services.runtime.mark_forms import (
     unmarked,
     whole,
 )
-from services.runtime.marks import HEAD_LINES, LONG_TITLE, is_text
+from services.runtime.marks import HEAD_LINES, LONG_TITLE, is_sentence, is_text
 
 MOST_LINES = 20_000
 """Lines with what may be a mark that are looked at: of more, the whole is for the fewest."""
@@ -50,6 +50,7 @@ _ITEM = (
     r"(?:(?:\d{1,3}(?:\.\d{1,3}){0,4}[.)]?|\(?[a-zA-Z]\)|[a-zA-Z][.)](?= )|[ivxIVX]{1,5}[.)]"
     r"|o(?= )|\(\d{1,3}\))[ ):.-]{1,4})"
 )
+_ITEM_SIGN = re.compile(r"(\s*)(?:[-*•–—+] |\(?([0-9]{1,3}|[a-zA-Z])[.)] )")
 _LEAD = re.compile(_SIGNS)
 _NUMBERED = re.compile(rf"{_SIGNS}{_ITEM}{_SIGNS}")
 _STARTS_ITEM = re.compile(rf"\s*(?:[-*•+>#]|{_ITEM})")
@@ -59,6 +60,13 @@ _PORTION = re.compile(r"[\[(]([^\[\]()]{1,40})[\])]")
 _CLASSIFIED_PORTION = re.compile(r"\(([A-Z]{1,2})\) ")
 _SEPARATOR = re.compile(r"[*_\"]{0,3}(?: ?:[*_]{0,3}(?=\s|$)| -{1,3}(?=\s|$)|-{1,3} | ?\|)")
 _BOTH = re.compile(r"(?<![A-Za-z0-9])(?:DR ?[-/+&] ?SF|SF ?[-/+&] ?DR|DR SF|SF DR)(?![A-Za-z0-9])")
+_SET_OFF = re.compile(
+    r"(?<![A-Za-z0-9])[*!#=_~-]{1,3} ?(DR|SF) ?[*!#=_~-]{1,3}(?![A-Za-z0-9])"
+    r"|^#?(DR|SF)(?=_)|^#(DR|SF)\b"
+)
+_AT_THE_END = re.compile(r"(?<![A-Za-z'])([A-Za-z]+) (DR|SF)$")
+_OF_COUNCIL = re.compile(r"\d[\w/().]* (?:[A-Z]{1,4} ){0,4}(LIMITE)(?: [A-Z]{2})?$")
+_BULLET = re.compile(r"\s*(?:[-+*o] |[|>])")
 _PREFIX = re.compile(
     r"(?i)(?:partie|passage|paragraphe|section|commentaire|encadre|annexe|point|informations?"
     r"|elements?|mention)s?[ :]{1,3}(?:(?:a|en|de|du|classee?s?|sous|relevant|reservee?s?|mention)"
@@ -74,6 +82,7 @@ _SENTENCE_BEFORE = re.compile(r"[.!?:;]\s{1,3}\"?\s?$")
 _SMALL_WORDS = frozenset(
     ["de", "du", "des", "d", "la", "le", "les", "l", "en", "et", "a", "au", "aux", "the", "of"]
 )
+_BEFORE_A_WORD = _SMALL_WORDS | {"un", "une", "par", "avec", "ce", "cette", "pour", "sur", "ou"}
 _PHOTO = re.compile(
     r"(?i)©|\(c\)|\bphotos?\b|photograph|\bcr[ée]dits? ?(?:photo|image|:)|\bl[ée]gende\b"
     r"|\billustration|\bvisuel|\bcopyright\b|droits r[ée]serv"
@@ -200,6 +209,8 @@ def _in_title(line: str, written: str) -> Iterator[Whole]:
     for both in _BOTH.finditer(line):
         if (one := whole(both[0])) is not None:
             yield Whole(one.words, one.marks)
+    for other in _initials_in(line, written):
+        yield Whole(other.words, other.marks, doubtful=True)
     last = whole(line.rpartition(", ")[2].strip(" .")) if ", " in line else None
     if last and not last.short and not last.marks.classified:
         yield Whole(last.words, last.marks, doubtful=True)
@@ -210,6 +221,20 @@ def _in_title(line: str, written: str) -> Iterator[Whole]:
             yield Whole(leading.words, leading.marks)
     for each in said(line):
         yield Whole(each.sign.words, each.sign.marks)
+
+
+def _initials_in(line: str, written: str) -> Iterator[Sign]:
+    """The initials that a title sets off by signs or ends with, and the Council's LIMITE."""
+    for found in _SET_OFF.finditer(line):
+        if (sign := whole(found[found.lastindex or 0])) is not None:
+            yield sign
+    if (council := _OF_COUNCIL.search(line)) and (sign := whole(council[1])):
+        yield sign
+    if (end := _AT_THE_END.search(line)) and (sign := whole(end[2])) and line != line.upper():
+        before = line[: end.start(2)]
+        explained = _initials(before[-120:])[-2:] == letters(sign.words)
+        if end[1].lower() not in _BEFORE_A_WORD and not explained and not _is_credit(written):
+            yield sign
 
 
 def _is_word(line: str, sign: Sign, written: str) -> bool:
@@ -312,9 +337,12 @@ class _Body:
             return
         standing = [sign for sign in inside if sign.kind is Kind.STANDS]
         led = next((sign for sign in standing if sign.start in places), None)
-        if number < self._titles and not is_text(line) and not _NUMBERED.match(line):
-            self.whole += _in_title(line.strip(), self._written[number])
-            return
+        titled = number < self._titles and not is_sentence(line)
+        if titled and not _NUMBERED.match(line) and not _BULLET.match(line):
+            found = list(_in_title(line.strip(), self._written[number]))
+            self.whole += found
+            if found:
+                return
         if led is not None:
             self._led(number, led)
         elif not self._labelled(number, places):
@@ -523,13 +551,27 @@ class _Body:
                 if not announced or listed is None or not _STARTS_ITEM.match(self._written[listed]):
                     break
                 following = listed
-            elif self._begins_marked(following) or (
-                self._parts(following) and not self._lines[last].rstrip().endswith((":", ";"))
+            elif (
+                self._begins_marked(following)
+                or self._is_next_item(number, following)
+                or (self._parts(following) and not self._lines[last].rstrip().endswith((":", ";")))
             ):
                 break
             last = following
         self._paragraph = (number, last)
         return last
+
+    def _is_next_item(self, number: int, following: int) -> bool:
+        """Whether a line is the next item of the list in which the paragraph is one."""
+        own = _ITEM_SIGN.match(self._written[number])
+        other = _ITEM_SIGN.match(self._written[following])
+        if own is None or other is None or own[1] != other[1]:
+            return False
+        if own[2] is None or other[2] is None:
+            return own[2] is other[2]
+        if own[2].isdigit() and other[2].isdigit():
+            return int(other[2]) == int(own[2]) + 1
+        return len(own[2]) == len(other[2]) == 1 and ord(other[2]) == ord(own[2]) + 1
 
     def _begins_marked(self, number: int) -> bool:
         """Whether the line begins with a portion's mark of its own, or with the lack of one."""

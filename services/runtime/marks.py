@@ -310,7 +310,7 @@ def _in_lines(lines: list[str], squeezed: str, anchors: list[str], head: bool) -
         line, outside = lines[at].strip(), head or at in ends
         if (line, outside) not in seen:
             seen.add((line, outside))
-            marks |= _of_line(line, outside, head or at < titles)
+            marks |= _of_line(line, outside, head or (at < titles and not is_sentence(line)))
             if outside and (head or not _bounds(line)):
                 marks |= _in_title(line) if head else _behind(line)
         place = squeezed.find("\n", found_at.end())
@@ -351,11 +351,21 @@ def _bounds(line: str) -> bool:
     return any(bounds(line, lead)) or any(inside)
 
 
+_OF_HEADER = re.compile(r"[\w .'/-]{1,30} ?: |.{2,60}\b(?:19|20)\d\d\W{0,3}$")
+"""A label with its value, and a dateline: they may end with a full stop."""
+
+
 def is_text(line: str) -> bool:
     """Return whether a line is of a paragraph, not of a letterhead or a title."""
     line = line.strip()
-    ends = line.endswith((".", "!", "?", ";", ':"', '."'))
-    return len(line) > LONG_TITLE or (ends and (len(line) > 80 or line.count(" ") >= 5))
+    if len(line) > LONG_TITLE:
+        return True
+    return is_sentence(line) and line.count(" ") >= 3 and not _OF_HEADER.match(line)
+
+
+def is_sentence(line: str) -> bool:
+    """Return whether a line ends as a sentence does, or is longer than a title."""
+    return len(line) > LONG_TITLE or line.rstrip().endswith((".", "!", "?", ";", ':"', '."'))
 
 
 def _with_and_without_ending(line: str) -> Iterator[str]:

@@ -113,3 +113,15 @@ def test_what_cannot_be_mended_is_said(arguments: list[str], said: str) -> None:
     failed = run("rectify", *arguments, "--note", NOTE, VALISE_URL="http://127.0.0.1:1")
     assert failed.returncode == 2
     assert said in " ".join(failed.stderr.replace("│", " ").split())
+
+
+def test_a_passage_that_bears_its_mark_may_have_other_words_and_the_service_finds_it() -> None:
+    body = "La réforme avance.\n\n[SF] Le ministre cède.\n\nLa suite.\n"
+    start = body.index("[SF]")
+    span = {"field": "body", "start": start, "end": start + 22, "mark": "special_france"}
+    before = {"subject": "Note", "body": body, "marked_spans": [span]}
+    said = {"subject": "Note", "body": body.replace("cède", "cédera")}
+    assert _passages(before, said) == []
+    unmarked = {"subject": "Note", "body": body.replace("[SF] ", "")}
+    with pytest.raises(ValueError, match="marked_spans"):
+        _passages(before, unmarked)
