@@ -8,6 +8,7 @@ from typing import Any
 from schemas.answers import FieldChange, Revision, Revisions, State
 from schemas.events import Kind, NoteEvent
 from services.search import french
+from services.search.revisions import PAGE
 
 FIELDS = {
     "subject": "Objet",
@@ -62,17 +63,20 @@ class RevisionView:
 
 @dataclass(frozen=True, slots=True)
 class RevisionsPage:
-    """All that the page shows; `earlier` leads to the revisions before these."""
+    """All that the page shows; `earlier` leads to the revisions before these, `later` to those
+    after them."""
 
     id: str
     subject: str
     source: str
     revisions: tuple[RevisionView, ...]
     earlier: str | None
+    later: str | None
 
 
-def revisions_page(latest: NoteEvent, found: Revisions) -> RevisionsPage:
-    """What the page shows of these revisions of a note, whose latest one is `latest`."""
+def revisions_page(latest: NoteEvent, found: Revisions, before: int | None = None) -> RevisionsPage:
+    """What the page shows of these revisions of a note, whose latest one is `latest`: of those
+    below the number `before`, where one is given."""
     address = f"/notes/{found.id}/revisions"
     return RevisionsPage(
         id=str(found.id),
@@ -80,7 +84,16 @@ def revisions_page(latest: NoteEvent, found: Revisions) -> RevisionsPage:
         source=f"{french.post(latest.note.post)}, {latest.note.reference}",
         revisions=tuple(map(_shown, found.revisions)),
         earlier=f"{address}?before={found.next}" if found.next else None,
+        later=None if before is None else _later(address, before, latest.revision),
     )
+
+
+def _later(address: str, before: int, latest: int) -> str | None:
+    """The address of the page after the one that ends below `before`."""
+    if before > latest:
+        return None
+    after = before + PAGE
+    return address if after > latest else f"{address}?before={after}"
 
 
 def _shown(one: Revision) -> RevisionView:
