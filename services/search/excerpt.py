@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from services.runtime.parts import Kind, Part, parts
-from services.search.markup import plain
+from services.search.markup import headless, plain
 
 EXCERPT_CHARACTERS = 300
 """Two to three lines on a page of results, one paragraph in a feed reader."""
@@ -20,13 +20,13 @@ _WORD = re.compile(r"[^\W_]")
 def excerpt(subject: str, body: str, most: int = EXCERPT_CHARACTERS) -> str:
     """The beginning of a text on one line, cut at a word and then ended with an ellipsis.
 
-    Letterhead, quoted mail, menus, signature and contents are passed over, and so is a title that
-    repeats the subject; a text that has nothing else begins with them.
+    Letterhead, quoted mail, menus, signature and contents are passed over, and so are headings and
+    a title that repeats the subject; a text that has nothing else begins with them.
     """
     found = parts(body)
     for left_out in (_ASIDE, _QUOTED_ALONE, frozenset[Kind]()):
-        line = _line(subject, _without(body, found, left_out))
-        if line:
+        text = _without(body, found, left_out)
+        if line := _line(subject, headless(text)) or _line(subject, text):
             return _cut(line, most)
     return ""
 

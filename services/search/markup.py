@@ -40,6 +40,7 @@ def _signs(text: str) -> Iterable[Sign]:
         yield Sign(found.start(2), found.end(2), hidden=False)
     for found in _RULE.finditer(text):
         yield Sign(found.start(), found.end(), hidden=True)
+    yield from _edges(text)
     for bold in _BOLD:
         for found in bold.finditer(text):
             start, end = found.span(1)
@@ -49,6 +50,26 @@ def _signs(text: str) -> Iterable[Sign]:
     for found in _ITALIC.finditer(text):
         yield Sign(found.start(), found.start() + 1, hidden=True)
         yield Sign(found.end() - 1, found.end(), hidden=True)
+
+
+def _edges(text: str) -> Iterable[Sign]:
+    """The signs that begin and end a table's row."""
+    at = 0
+    for line in text.splitlines(keepends=True):
+        row = line.strip()
+        if len(row) > 2 and row[0] == row[-1] == "|" and not _RULE.match(line):
+            start, end = line.index("|"), line.rindex("|")
+            first = len(line) - len(line[start + 1 :].lstrip())
+            last = len(line[:end].rstrip())
+            if first < last:
+                yield Sign(at + start, at + first, hidden=True)
+                yield Sign(at + last, at + end + 1, hidden=True)
+        at += len(line)
+
+
+def headless(text: str) -> str:
+    """The text without its headings."""
+    return _HEADING.sub("", text)
 
 
 def plain(text: str) -> str:

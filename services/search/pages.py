@@ -36,7 +36,7 @@ from services.search.reader import reader_of
 from services.search.revisions import revisions_for
 from services.search.revisions_page import revisions_page
 from services.search.seal import Seal
-from services.search.search_page import search_view
+from services.search.search_page import search_view, told
 from services.search.sign_in.target import sign_in_address
 
 CONTENT_SECURITY_POLICY = (
@@ -90,6 +90,7 @@ TEMPLATES = Environment(
 )
 TEMPLATES.globals["static"] = lambda name: f"/static/{name}?v={STATIC[name].version}"
 TEMPLATES.globals["french"] = french
+TEMPLATES.globals["told"] = told
 
 
 def pages(index: Index, registry: Registry) -> APIRouter:

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.answers import FieldChange, Revision, Revisions, State
 from schemas.events import Kind, NoteEvent
+from schemas.marks import canonical, names, rights_of
 from services.search import french
 from services.search.revisions import PAGE
 
@@ -168,9 +169,18 @@ def _value(field: str, value: Any) -> str:
         return "pour action" if value == "action" else "pour information"
     if isinstance(value, list):
         return ", ".join(_items(field, value))
+    if field == "marking":
+        return ", ".join(names(value, None)) or "aucune"
     if field == "language":
         return french.language(value)
     return french.genre(value) if field == "genre" else str(value)
+
+
+def _mark(written: str) -> str:
+    """The French name of a passage's mark; one that is not known, as it was written."""
+    if canonical(written) is None:
+        return french.quoted(written)
+    return ", ".join(names(*rights_of(written))) or "sans mention"
 
 
 def _items(field: str, values: Iterable[Any]) -> Iterable[str]:
@@ -180,6 +190,7 @@ def _items(field: str, values: Iterable[Any]) -> Iterable[str]:
         elif field == "declared_countries":
             yield french.country(value)
         elif isinstance(value, dict):
-            yield f"{value['mark']} ({value['field']}, {value['start']} à {value['end']})"
+            where = FIELDS[value["field"]].lower()
+            yield f"{_mark(value['mark'])} ({where}, caractères {value['start']} à {value['end']})"
         else:
             yield str(value)

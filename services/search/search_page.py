@@ -1,6 +1,6 @@
 """The search page: from a query and its answer to what the template shows. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,15 @@ from services.search import french
 from services.search.dates import is_ahead
 from services.search.index import Page
 from services.search.markup import plain
-from services.search.parameters import BY_NAME, INTERVALS, address, default_sort, params_of
+from services.search.parameters import (
+    BY_NAME,
+    INTERVALS,
+    NAMES,
+    VALUES,
+    address,
+    default_sort,
+    params_of,
+)
 from services.search.topics import MEDIA, Format, topic_for
 
 PATH = "/"
@@ -336,3 +344,13 @@ _LABELS: tuple[tuple[str, str, Callable[[Any], str]], ...] = tuple(
     )
     for ending in endings
 )
+
+
+def told(error: Mapping[str, Any]) -> str:
+    """What is wrong with a parameter, for people: an entry of a problem's `errors`, with labels in
+    the place of the codes that it lists."""
+    said, values, _ = str(error["detail"]).partition(VALUES)
+    label = {name: each for name, _, each in _LABELS}.get(error["field"])
+    if values and label:
+        return f"{said}{VALUES}{', '.join(map(label, error.get('known', ())))}."
+    return said.partition(NAMES)[0]
