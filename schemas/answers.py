@@ -139,7 +139,7 @@ class Highlights(Frozen):
 
 
 class Hit(BaseModel):
-    """One note on a search page; `summary` is the beginning of its body, as plain text."""
+    """One note on a search page; `summary` is how its own text begins, as plain text."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -355,7 +355,8 @@ class PreviewLine(BaseModel):
 class TextOperation(Frozen):
     """A stretch of a text between two revisions: kept (`equal`), added or taken out.
 
-    `skip` stands for unchanged paragraphs, which are left out. `characters` counts code points.
+    `skip` stands for a long stretch that stayed, which is left out. `characters` counts code
+    points.
     """
 
     op: Literal["equal", "insert", "delete", "skip"]

@@ -2,23 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
-from schemas.access import Caller, Role
+from schemas.access import Role
 from schemas.journal import Action
 from services.ingest import answers
 from services.runtime import problems
 from services.runtime.access.gate import caller_of, needs
-from services.runtime.access.rights import audience_at, sees_whole
+from services.runtime.access.originals import cover_for, original_for
 from services.runtime.journal import record
 from services.runtime.originals import Originals
 from services.runtime.problems import ProblemError
-from services.runtime.registry import HeldNote, OriginalRow, Registry, aside
+from services.runtime.registry import Registry
 
 PATH = f"{answers.NOTES}/{{note_id}}/original"
 COVER = f"{answers.NOTES}/{{note_id}}/cover"
@@ -68,15 +67,12 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
 
     async def given(request: Request, note_id: str, what: str) -> Response:
         caller = await caller_of(request, Role.READ, Role.SUBMIT)
-        kept = await aside(registry.history, _id(note_id), limit=1)
-        # The document holds every passage, those with marks of their own too.
-        if originals is None or not (kept and sees_whole(caller, kept[0].event.note)):
+        wanted = _id(note_id)
+        found = original_for if what == "original" else cover_for
+        row = None if originals is None else await found(caller, wanted, registry)
+        if row is None or originals is None:
             raise _absent()
-        row = await _row(registry, _id(note_id), what)
-        held = await aside(registry.held_notes, row.sha256, kept[0].event.note.post)
-        if not _sees_all_in(caller, kept[0].event.note.post, row, held):
-            raise _absent()
-        record(request, Action.DOWNLOADED, kept[0].event.note_id, what=what)
+        record(request, Action.DOWNLOADED, wanted, what=what)
         headers = {
             "ETag": f'"{row.sha256}"',
             "Cache-Control": "private, no-cache",
@@ -95,37 +91,6 @@ def router(registry: Registry, originals: Originals | None) -> APIRouter:
         return Response(content, headers=headers | {"Content-Type": kind})
 
     return routes
-
-
-async def _row(registry: Registry, note_id: UUID, what: str) -> OriginalRow:
-    """The document, or the mail that only brought it. Raises ProblemError (404)."""
-    if what == "original":
-        found = await aside(registry.original, note_id)
-    else:
-        found = next(iter(await aside(registry.covers, note_id)), None)
-    if found is None:
-        raise _absent()
-    return found
-
-
-def _sees_all_in(
-    caller: Caller, post: str, original: OriginalRow, held: Sequence[HeldNote]
-) -> bool:
-    """Whether the caller may see all that lies in a document of a note from that post: what nobody
-    could look into, and each note that was sent in it, as it is restricted now."""
-    if caller.submits_for(post):
-        return True
-    audience = audience_at(caller, post)
-    if audience is None or original.needs & ~audience:
-        return False
-    return all(_sees_held(caller, each) for each in held)
-
-
-def _sees_held(caller: Caller, note: HeldNote) -> bool:
-    audience = audience_at(caller, note.post)
-    if audience is None or note.withdrawn:
-        return False
-    return all(each.hides(audience) == frozenset() for each in note.restrictions)
 
 
 def disposition(name: str) -> str:

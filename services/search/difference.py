@@ -27,6 +27,11 @@ happen to occur in both cannot be read."""
 _WORDS = re.compile(r"\s*(?:\S+|\Z)")
 """With the end: a long space there would be tried again from each of its characters."""
 
+CONTEXT = 120
+"""Characters shown beside a change at most: a line and a half, enough to know where one is."""
+LEAST_SKIPPED = 200
+"""Characters that are worth leaving out: fewer take no more room than what stands for them."""
+
 Operation = tuple[str, str]
 """equal, insert, delete or skip, and the text."""
 
@@ -44,13 +49,52 @@ def changes(before: Note, after: Note) -> tuple[FieldChange, ...]:
 
 
 def text_difference(before: str, after: str) -> tuple[TextOperation, ...]:
-    """What became of a text. Unchanged lines are skipped, changed ones told word by word."""
+    """What became of a text, word by word where it changed; a long stretch that stayed is skipped,
+    but for what stands next to a change."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     found = _lines(old, new, _Effort(MOST_STEPS))
     return tuple(
         TextOperation(op=op, text="" if op == "skip" else text, characters=len(text))
-        for op, text in _joined(found)
+        for op, text in _shortened(list(_joined(found)))
     )
+
+
+def _shortened(told: Sequence[Operation]) -> Iterable[Operation]:
+    """The same, of each long stretch that stayed only what stands next to a change."""
+    for at, (op, text) in enumerate(told):
+        if op != "equal":
+            yield op, text
+            continue
+        head = _head(text) if at > 0 else 0
+        tail = _tail(text) if at + 1 < len(told) else len(text)
+        if tail - head < LEAST_SKIPPED:
+            yield op, text
+            continue
+        parts = (("equal", text[:head]), ("skip", text[head:tail]), ("equal", text[tail:]))
+        yield from (part for part in parts if part[1])
+
+
+def _head(text: str) -> int:
+    """Where what is shown of a text's beginning ends: behind a line, else behind a word."""
+    shown = text[:CONTEXT]
+    return shown.rfind("\n") + 1 or _blank(shown) + 1 or CONTEXT
+
+
+def _tail(text: str) -> int:
+    """Where what is shown of a text's end begins: with a line, else with a word."""
+    start = max(0, len(text) - CONTEXT)
+    shown = text[start:]
+    if "\n" in shown:
+        line = shown[shown.index("\n") :].lstrip("\n")
+        if line:
+            return len(text) - len(line)
+    word = next((at for at, each in enumerate(shown) if each.isspace()), 0)
+    return start + word
+
+
+def _blank(text: str) -> int:
+    """Where the last blank of a text stands; -1 without one."""
+    return next((at for at in range(len(text) - 1, -1, -1) if text[at].isspace()), -1)
 
 
 @dataclass
@@ -68,17 +112,17 @@ class _Effort:
 
 def _lines(before: Sequence[str], after: Sequence[str], effort: _Effort) -> Iterable[Operation]:
     first, last = _ends(before, after)
-    yield "skip", "".join(before[:first])
+    yield "equal", "".join(before[:first])
     old, new = before[first : len(before) - last], after[first : len(after) - last]
     if max(len(old), len(new)) > MOST_LINES:
         yield from _replaced(old, new, effort)
     else:
         for op, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
             if op == "equal":
-                yield "skip", "".join(old[a:b])
+                yield "equal", "".join(old[a:b])
             else:
                 yield from _replaced(old[a:b], new[c:d], effort)
-    yield "skip", "".join(before[len(before) - last :])
+    yield "equal", "".join(before[len(before) - last :])
 
 
 def _replaced(old: Sequence[str], new: Sequence[str], effort: _Effort) -> Iterable[Operation]:
@@ -92,7 +136,7 @@ def _replaced(old: Sequence[str], new: Sequence[str], effort: _Effort) -> Iterab
 
 def _words(old: str, new: str, effort: _Effort) -> Sequence[Operation]:
     if old == new:
-        return [("skip", old)]
+        return [("equal", old)]
     whole = [("delete", old), ("insert", new)]
     before, after = _split(old), _split(new)
     first, last = _ends(before, after)

@@ -16,9 +16,8 @@ from schemas.events import ClassifiedNote, CorrectionTags
 from schemas.marks import AUDIENCES
 from schemas.vocabulary import FRENCH, Role, language_code
 from services.runtime.access.rights import event_for, ways_seen
-
-SUMMARY_CHARACTERS = 300
-"""Two to three lines on a page of results, one paragraph in a feed reader."""
+from services.search.dates import filed
+from services.search.excerpt import excerpt
 
 HIT_PASSAGES = 3
 """Passages of evidence that a hit carries for each tag; the note itself has them all."""
@@ -138,27 +137,17 @@ def midnight_us(day: date) -> int:
     return microseconds(datetime.combine(day, time(), UTC))
 
 
-def summary(body: str, most: int = SUMMARY_CHARACTERS) -> str:
-    """The beginning of a body on one line, cut at a word and then ended with an ellipsis."""
-    # Twice the length is enough to see whether anything is cut, without walking a whole report.
-    line = " ".join(body[: most * 2].split())
-    if len(line) <= most and len(body) <= most * 2:
-        return line
-    cut = line[: most - 1]
-    if not line[most - 1 : most].isspace():
-        cut = cut.rpartition(" ")[0] or cut
-    return cut.rstrip(" ,;:") + "…"
-
-
 def _searchable(note: ClassifiedNote) -> dict[str, Any]:
     tags = tags_in_force(note)
     language = language_code(note.note.language)
+    own = note.note.date
+    day = filed(own, note.received_at, note.at)
     field = {name: name if language == FRENCH else other for name, other in OTHER_FIELDS.items()}
     return {
         "reference": note.note.reference,
         "genre": note.note.genre.value,
-        "date": note.note.date.isoformat(),
-        "year": note.note.date.year,
+        "date": own.isoformat() if day == own else [day.isoformat(), own.isoformat()],
+        "year": own.year,
         "themes": _once(tag.theme for tag in tags.themes),
         "subthemes": _once(f"{tag.theme}.{sub}" for tag in tags.themes for sub in tag.subthemes),
         "countries_about": _once(t.country for t in tags.countries if t.role is Role.ABOUT),
@@ -181,7 +170,7 @@ def _hit(note: ClassifiedNote, tags: Tags) -> dict[str, Any]:
         received_at=note.received_at,
         revision=note.revision,
         subject=note.note.subject,
-        summary=summary(note.note.body),
+        summary=excerpt(note.note.subject, note.note.body),
         language=language_code(note.note.language),
         marking=note.note.marking,
         special_france=note.note.special_france,

@@ -15,6 +15,7 @@ from schemas.answers import Hit
 from schemas.classification import Evidence
 from schemas.marks import names
 from services.search import french
+from services.search.dates import is_ahead
 from services.search.topics import MEDIA, PRODUCT, Format, Topic
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -78,7 +79,7 @@ def content(hit: Hit) -> str:
         (
             french.genre(hit.genre),
             french.post(hit.post),
-            french.day(hit.date),
+            french.dated(hit.date, ahead=is_ahead(hit.date, hit.received_at, hit.changed_at)),
             *names(hit.marking, hit.special_france),
             hit.reference,
         )
@@ -105,7 +106,7 @@ def _country_lines(hit: Hit) -> Iterable[str]:
 
 
 def _tag_line(label: str, score: float, evidence: Sequence[Evidence]) -> str:
-    line = f"{escape(label)}, {french.percent(score)}"
+    line = ", ".join(filter(None, (escape(label), french.doubt(score))))
     passages = dict.fromkeys(passage.text for passage in evidence)
     quotes = [f"<q>{escape(text)}</q>" for text in list(passages)[:QUOTED]]
     return f"{line} : {', '.join(quotes)}" if quotes else line

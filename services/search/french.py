@@ -1,6 +1,7 @@
 """What readers see of codes, dates and scores: the French wording of pages and feeds."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from schemas.query import Query
 from schemas.vocabulary import (
@@ -17,6 +18,9 @@ from schemas.vocabulary import (
 NBSP = "\N{NO-BREAK SPACE}"
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 
+PARIS = ZoneInfo("Europe/Paris")
+"""The zone of the pages' readers; feeds and JSON say instants in UTC."""
+
 MONTHS = (
     "janvier",
     "février",
@@ -31,6 +35,21 @@ MONTHS = (
     "novembre",
     "décembre",
 )
+
+KILO = 1024
+
+DOCUMENTS = {
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "DOCX",
+    "application/vnd.oasis.opendocument.text": "ODT",
+    "application/pdf": "PDF",
+    "application/xhtml+xml": "HTML",
+    "text/html": "HTML",
+    "text/plain": "texte",
+    "text/markdown": "Markdown",
+    "message/rfc822": "courriel",
+    "application/zip": "archive ZIP",
+}
+"""Kinds of documents that are read, as shown to readers."""
 
 ROLES = {Role.ABOUT: "sujet", Role.MENTIONED: "mention"}
 
@@ -51,19 +70,46 @@ def day(value: date) -> str:
 
 
 def moment(value: datetime) -> str:
-    """An instant in words, in UTC: « 4 mars 2026 à 14 h 05 (UTC) »."""
-    value = value.astimezone(UTC)
-    return f"{day(value)} à {value.hour}{NBSP}h{NBSP}{value.minute:02d} (UTC)"
+    """An instant in words, in Paris time: « 4 mars 2026 à 14 h 05 »."""
+    value = value.astimezone(PARIS)
+    return f"{day(value)} à {value.hour}{NBSP}h{NBSP}{value.minute:02d}"
 
 
-def percent(score: float) -> str:
-    """A probability in words: « 93 % »; never rounded up to certainty."""
-    return f"{min(round(score * 100), 99) if score < 1 else 100}{NBSP}%"
+PROBABLE, SURE = 0.6, 0.9
+"""Scores from which a tag is probable, and beyond doubt. Of the tags that the classifier gave
+1,570 texts on 2026-12-01 (the gold set, field texts, parliamentary questions, dispatches), 98 of a
+hundred were right from 0.9 on, 85 between the two, 63 below."""
+
+
+def doubt(score: float) -> str:
+    """What is doubtful of a tag, in words: « probable », « à vérifier »; nothing of a sure one."""
+    if score >= SURE:
+        return ""
+    return "probable" if score >= PROBABLE else "à vérifier"
 
 
 def number(value: int) -> str:
     """A whole number with its thousands apart: « 12 345 »."""
     return f"{value:,}".replace(",", NARROW)
+
+
+def size(value: int) -> str:
+    """The size of a file: « 812 octets », « 120 Ko », « 1,4 Mo »."""
+    if value < KILO:
+        return f"{value}{NBSP}octet{'s' if value > 1 else ''}"
+    if value < KILO * KILO:
+        return f"{-(-value // KILO)}{NBSP}Ko"
+    return f"{value / KILO / KILO:.1f}{NBSP}Mo".replace(".", ",")
+
+
+def document(media_type: str) -> str:
+    """The kind of a document by its media type; « fichier » where it is none that is read."""
+    return DOCUMENTS.get(media_type.partition(";")[0].strip().lower(), "fichier")
+
+
+def dated(value: date, *, ahead: bool) -> str:
+    """A note's own date, and that it was still to come when the note was received."""
+    return f"{day(value)} (date à venir à la réception)" if ahead else day(value)
 
 
 def quoted(text: str) -> str:

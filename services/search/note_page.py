@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from uuid import UUID
 
 from schemas.answers import TagCodes, Trace
 from schemas.classification import Classification, Evidence
@@ -10,15 +11,21 @@ from schemas.events import ClassifiedNote
 from schemas.marks import NONE, Marks, canonical, names, rights_of
 from schemas.note import Note
 from schemas.vocabulary import FRENCH, Role, language_code
+from services.runtime.registry import OriginalRow
+from services.runtime.visible import visible
 from services.search import french
 from services.search.citations import Links
+from services.search.dates import is_ahead
 from services.search.disagreement import disagreement
 from services.search.document import Tags, tags_in_force
+from services.search.markup import plain, signs
 from services.search.passages import Segment, Shape, Span, laid_out
 
 QUOTES_SHOWN = 6
 """Passages listed under a tag at once; the others fold away."""
 MENTIONED = f"pays-{Role.MENTIONED.value}"
+HIDDEN_SIGN, STRONG = "sign", "strong"
+"""Tags of stretches of text that are not shown, or shown in bold."""
 MENTIONED_SHOWN = 4
 """Countries mentioned that are listed at once; a report can mention forty."""
 QUOTE_CHARACTERS = 80
@@ -44,7 +51,7 @@ class Label:
     label: str
     kind: str
     detail: str
-    score: str
+    doubt: str
     passages: tuple[Passage, ...]
 
     @property
@@ -60,7 +67,8 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text: plain, or marked for one or more tags.
+    """A stretch of text: plain, or marked for one or more tags; `strong` where its author set it
+    off, empty where a sign of Markdown stands.
 
     `anchors` are the passages that begin here, `labels` those tags whose passage ends here.
     """
@@ -70,6 +78,7 @@ class Piece:
     title: str = ""
     anchors: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +108,22 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The document that a note was read from: its address, its kind and size in words, its name."""
+
+    href: str
+    label: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotePage:
     """All that the page of a note shows. `language` is that of its subject and text.
 
     `found` is what the classifier had found, where a reader's correction replaced it;
-    `differences` say where it differs from what the author declared. `marks` names the protection
-    marks of the whole note, `passage_marks` those of the passages that this reader sees; `title` is
+    `differences` say where it differs from what the author declared. `original` is the
+    document that it was read from, `marks` names the protection marks of the whole note,
+    `passage_marks` those of the passages that this reader sees; `title` is
     the subject with these alone.
     """
 
@@ -124,6 +143,7 @@ class NotePage:
     differences: tuple[str, ...]
     marked_subject: tuple[Run, ...]
     body: tuple[TextBlock, ...]
+    original: Original | None = None
     steps: tuple[tuple[str, str, str], ...] = ()
 
     @property
@@ -142,15 +162,24 @@ class NotePage:
         return len(self.mentioned) > MENTIONED_SHOWN
 
 
-def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -> NotePage:
-    """What the page shows for this state of a note, its trace and its links."""
+def note_page(
+    event: ClassifiedNote,
+    trace: Trace,
+    cited: Links | None = None,
+    original: OriginalRow | None = None,
+) -> NotePage:
+    """What the page shows for this state of a note, its trace and its links; `original` is that of
+    the note, where the reader may have it."""
     note = event.note
     found = _evidence(tags_in_force(event))
     numbered = _numbered(found)
     labels = tuple(label for label, _ in numbered)
     by_passage = {passage.anchor: label for label in labels for passage in label.passages}
     mentions = {f"mention:{span.mark}": _mark(span.mark) for span in note.marked_spans}
-    own = {where: _mention_spans(note, where, mentions) for where in ("subject", "body")}
+    own = {
+        where: [*_mention_spans(note, where, mentions), *_markup_spans(text)]
+        for where, text in (("subject", note.subject), ("body", note.body))
+    }
     spans = {where: [*_spans(numbered, where), *own[where]] for where in own}
     seen: set[str] = set()
     return NotePage(
@@ -158,26 +187,19 @@ def note_page(event: ClassifiedNote, trace: Trace, cited: Links | None = None) -
         revision=event.revision,
         language=language_code(note.language),
         language_name=french.language(note.language),
-        subject=note.subject,
-        title=tuple(
-            run
-            for _, segments in laid_out(note.subject, own["subject"])
-            for run in _runs(segments, {}, mentions, set())
-        ),
+        subject=plain(note.subject),
+        title=_line(note.subject, own["subject"], {}, mentions, set()),
         marks=names(note.marking, note.special_france),
         passage_marks=_names(mentions.values()),
         facts=tuple(_facts(event)),
+        original=None if original is None else _original(event.note_id, original),
         related=tuple((name, found) for name, found in _related(cited or Links()) if found),
         labels=labels,
         corrected=event.correction_tags is not None,
         found="" if event.correction_tags is None else _listed(_found(event.classification)),
         differences=tuple(_differences(event)),
-        marked_subject=tuple(
-            run
-            for _, segments in laid_out(note.subject, spans["subject"])
-            for run in _runs(segments, by_passage, mentions, seen)
-        )
-        if spans["subject"]
+        marked_subject=_line(note.subject, spans["subject"], by_passage, mentions, seen)
+        if any(span.tag not in (HIDDEN_SIGN, STRONG) for span in spans["subject"])
         else (),
         body=tuple(
             TextBlock(
@@ -210,7 +232,7 @@ def _evidence(tags: Tags) -> Iterable[Evidenced]:
                 detail=", ".join(
                     french.subtheme(f"{theme.theme}.{sub}") for sub in theme.subthemes
                 ),
-                score=french.percent(theme.score),
+                doubt=french.doubt(theme.score),
                 passages=(),
             ),
             theme.evidence,
@@ -224,7 +246,7 @@ def _evidence(tags: Tags) -> Iterable[Evidenced]:
                 label=french.country(country.country),
                 kind="Pays",
                 detail=french.ROLES[country.role],
-                score=french.percent(country.score),
+                doubt=french.doubt(country.score),
                 passages=(),
             ),
             country.evidence,
@@ -238,7 +260,7 @@ def _evidence(tags: Tags) -> Iterable[Evidenced]:
                 label=organisation.id,
                 kind="Organisation",
                 detail="",
-                score="",
+                doubt="",
                 passages=(),
             ),
             organisation.evidence,
@@ -328,6 +350,21 @@ def _mention_spans(note: Note, where: str, mentions: dict[str, Mention]) -> list
     ]
 
 
+def _markup_spans(text: str) -> list[Span]:
+    """The signs of Markdown, which are not shown, and what they set off."""
+    return [
+        Span(sign.start, sign.end, HIDDEN_SIGN if sign.hidden else STRONG) for sign in signs(text)
+    ]
+
+
+def _original(note_id: UUID, row: OriginalRow) -> Original:
+    return Original(
+        href=f"/api/v1/notes/{note_id}/original",
+        label=f"{french.document(row.media_type)}, {french.size(row.bytes)}",
+        name=visible(row.name),
+    )
+
+
 def _names(mentions: Iterable[Mention]) -> tuple[str, ...]:
     """What marks are called together, each once: those we do not know first, as written."""
     written, together = [], NONE
@@ -335,6 +372,20 @@ def _names(mentions: Iterable[Mention]) -> tuple[str, ...]:
         written += [words] if words else []
         together |= marks
     return (*dict.fromkeys(written), *names(together.marking, together.special_france))
+
+
+def _line(
+    text: str,
+    spans: Sequence[Span],
+    labels: dict[str, Label],
+    mentions: dict[str, Mention],
+    seen: set[str],
+) -> tuple[Run, ...]:
+    return tuple(
+        run
+        for _, segments in laid_out(text, spans)
+        for run in _runs(segments, labels, mentions, seen)
+    )
 
 
 def _runs(
@@ -360,7 +411,8 @@ def _piece(segment: Segment, labels: dict[str, Label], seen: set[str]) -> Piece:
     seen.update(begun)
     over = list(dict.fromkeys(labels[anchor] for anchor in speaking))
     return Piece(
-        text=segment.text,
+        text="" if HIDDEN_SIGN in segment.tags else segment.text,
+        strong=STRONG in segment.tags,
         styles=tuple(label.style for label in over),
         title=" ; ".join(f"{label.kind} : {label.label}" for label in over),
         anchors=tuple(begun),
@@ -373,7 +425,8 @@ def _facts(event: ClassifiedNote) -> Iterable[tuple[str, str]]:
     yield "Référence", note.reference + _guess(event, "reference")
     yield "Poste", french.post(note.post)
     yield "Genre", french.genre(note.genre)
-    yield "Date de la note", french.day(note.date) + _guess(event, "date")
+    ahead = is_ahead(note.date, event.received_at, event.at)
+    yield "Date de la note", french.dated(note.date, ahead=ahead) + _guess(event, "date")
     yield "Reçue", french.moment(event.received_at)
     if event.revision > 1 or event.at != event.received_at:
         yield "Modifiée", f"{french.moment(event.at)}, révision {event.revision}"

@@ -15,14 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.access import Caller
 from schemas.answers import Problem
-from schemas.events import MAX_REVISION
+from schemas.events import MAX_REVISION, ClassifiedNote
 from schemas.journal import Action
 from schemas.query import Query
 from services.runtime import problems
 from services.runtime.access import forgery
 from services.runtime.access.gate import Gate, caller_of
+from services.runtime.access.originals import original_for
+from services.runtime.errors import Unavailable
 from services.runtime.journal import record
-from services.runtime.registry import Registry
+from services.runtime.registry import OriginalRow, Registry
 from services.search import french, notes
 from services.search.citations import links_for
 from services.search.feeds_page import feeds_view
@@ -34,7 +36,7 @@ from services.search.reader import reader_of
 from services.search.revisions import revisions_for
 from services.search.revisions_page import revisions_page
 from services.search.seal import Seal
-from services.search.search_page import search_view
+from services.search.search_page import search_view, told
 from services.search.sign_in.target import sign_in_address
 
 CONTENT_SECURITY_POLICY = (
@@ -88,6 +90,7 @@ TEMPLATES = Environment(
 )
 TEMPLATES.globals["static"] = lambda name: f"/static/{name}?v={STATIC[name].version}"
 TEMPLATES.globals["french"] = french
+TEMPLATES.globals["told"] = told
 
 
 def pages(index: Index, registry: Registry) -> APIRouter:
@@ -106,21 +109,20 @@ def pages(index: Index, registry: Registry) -> APIRouter:
         event = await notes.note_for(caller, request.path_params["note_id"], index, registry)
         journey = await notes.journey(event, registry)
         cited = await links_for(caller, event, index, registry)
+        original = await _original(caller, event, registry)
         record(request, Action.READ, event.note_id, what="note", revision=event.revision)
         # Off the event loop: a report of hundreds of pages takes a while to lay out.
         return await asyncio.to_thread(
-            lambda: html(request, "note.html", view=note_page(event, journey, cited))
+            lambda: html(request, "note.html", view=note_page(event, journey, cited, original))
         )
 
     async def revisions(request: Request) -> Response:
-        latest, page = await revisions_for(
-            await caller_of(request, *FOLLOWING),
-            request.path_params["note_id"],
-            registry,
-            _before(request.query_params.get("before")),
-        )
+        before = _before(request.query_params.get("before"))
+        caller = await caller_of(request, *FOLLOWING)
+        note_id = request.path_params["note_id"]
+        latest, page = await revisions_for(caller, note_id, registry, before)
         record(request, Action.READ, latest.note_id, what="revisions")
-        return html(request, "revisions.html", view=revisions_page(latest, page))
+        return html(request, "revisions.html", view=revisions_page(latest, page, before))
 
     async def feeds(request: Request) -> Response:
         page = await found(index, registry, Query(reader=await reader_of(request), size=1))
@@ -133,6 +135,16 @@ def pages(index: Index, registry: Registry) -> APIRouter:
     router.add_route("/fils", feeds, methods=["GET"])
     router.add_route("/static/{name}", static_file, methods=["GET"])
     return router
+
+
+async def _original(
+    caller: Caller, event: ClassifiedNote, registry: Registry
+) -> OriginalRow | None:
+    """The document of a note that is shown, for who may have it; none without the registry."""
+    try:
+        return await original_for(caller, event.note_id, registry)
+    except Unavailable:
+        return None
 
 
 def _before(given: str | None) -> int | None:

@@ -335,19 +335,23 @@ LISTED = 40
 """Known values that fit in a sentence; the whole list is in the problem's `errors`."""
 
 
+VALUES, NAMES = " Valeurs possibles : ", " Paramètres possibles : "
+"""What the list of codes begins with that may stand in the place of a wrong one."""
+
+
 def _refused(parameter: Parameter, value: str, why: str) -> FieldError:
     shown = value if len(value) <= SHOWN else value[:SHOWN] + "…"
     known = tuple(parameter.known()) if parameter.known else ()
     detail = f"Paramètre « {parameter.name} » : « {shown} » {why}."
     if known and len(known) <= LISTED:
-        detail += f" Valeurs possibles : {', '.join(known)}."
+        detail += f"{VALUES}{', '.join(known)}."
     return FieldError(parameter.name, detail, known)
 
 
 def _unknown(name: str) -> FieldError:
     shown = name if len(name) <= SHOWN else name[:SHOWN] + "…"
     known = tuple(BY_NAME)
-    detail = f"Paramètre inconnu : « {shown} ». Paramètres possibles : {', '.join(known)}."
+    detail = f"Paramètre inconnu : « {shown} ».{NAMES}{', '.join(known)}."
     return FieldError(shown, detail, known)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from schemas.answers import FieldChange, Revision, Revisions, State
 from schemas.events import Kind, NoteEvent
+from schemas.marks import canonical, names, rights_of
 from services.search import french
+from services.search.revisions import PAGE
 
 FIELDS = {
     "subject": "Objet",
@@ -62,17 +64,20 @@ class RevisionView:
 
 @dataclass(frozen=True, slots=True)
 class RevisionsPage:
-    """All that the page shows; `earlier` leads to the revisions before these."""
+    """All that the page shows; `earlier` leads to the revisions before these, `later` to those
+    after them."""
 
     id: str
     subject: str
     source: str
     revisions: tuple[RevisionView, ...]
     earlier: str | None
+    later: str | None
 
 
-def revisions_page(latest: NoteEvent, found: Revisions) -> RevisionsPage:
-    """What the page shows of these revisions of a note, whose latest one is `latest`."""
+def revisions_page(latest: NoteEvent, found: Revisions, before: int | None = None) -> RevisionsPage:
+    """What the page shows of these revisions of a note, whose latest one is `latest`: of those
+    below the number `before`, where one is given."""
     address = f"/notes/{found.id}/revisions"
     return RevisionsPage(
         id=str(found.id),
@@ -80,7 +85,16 @@ def revisions_page(latest: NoteEvent, found: Revisions) -> RevisionsPage:
         source=f"{french.post(latest.note.post)}, {latest.note.reference}",
         revisions=tuple(map(_shown, found.revisions)),
         earlier=f"{address}?before={found.next}" if found.next else None,
+        later=None if before is None else _later(address, before, latest.revision),
     )
+
+
+def _later(address: str, before: int, latest: int) -> str | None:
+    """The address of the page after the one that ends below `before`."""
+    if before > latest:
+        return None
+    after = before + PAGE
+    return address if after > latest else f"{address}?before={after}"
 
 
 def _shown(one: Revision) -> RevisionView:
@@ -155,9 +169,18 @@ def _value(field: str, value: Any) -> str:
         return "pour action" if value == "action" else "pour information"
     if isinstance(value, list):
         return ", ".join(_items(field, value))
+    if field == "marking":
+        return ", ".join(names(value, None)) or "aucune"
     if field == "language":
         return french.language(value)
     return french.genre(value) if field == "genre" else str(value)
+
+
+def _mark(written: str) -> str:
+    """The French name of a passage's mark; one that is not known, as it was written."""
+    if canonical(written) is None:
+        return french.quoted(written)
+    return ", ".join(names(*rights_of(written))) or "sans mention"
 
 
 def _items(field: str, values: Iterable[Any]) -> Iterable[str]:
@@ -167,6 +190,7 @@ def _items(field: str, values: Iterable[Any]) -> Iterable[str]:
         elif field == "declared_countries":
             yield french.country(value)
         elif isinstance(value, dict):
-            yield f"{value['mark']} ({value['field']}, {value['start']} à {value['end']})"
+            where = FIELDS[value["field"]].lower()
+            yield f"{_mark(value['mark'])} ({where}, caractères {value['start']} à {value['end']})"
         else:
             yield str(value)

@@ -45,10 +45,12 @@ class Seal:
         return query.model_copy(update={"cursor": await self.open(SEARCH, query.cursor)})
 
     async def closed(self, page: Page) -> Page:
-        """The page with its cursor sealed. Raises Unavailable."""
-        if page.next is None:
-            return page
-        return replace(page, next=await self.close(SEARCH, page.next))
+        """The page with its cursors sealed. Raises Unavailable."""
+        following, previous = [
+            None if each is None else await self.close(SEARCH, each)
+            for each in (page.next, page.previous)
+        ]
+        return replace(page, next=following, previous=previous)
 
     async def open(self, kind: str, sealed: str) -> str:
         """What was sealed as that kind. Raises CursorInvalid where it was not, Unavailable."""

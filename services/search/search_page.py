@@ -1,6 +1,6 @@
 """The search page: from a query and its answer to what the template shows. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,18 @@ from schemas.marks import names
 from schemas.query import Query, Sort
 from schemas.vocabulary import FRENCH, themes
 from services.search import french
+from services.search.dates import is_ahead
 from services.search.index import Page
-from services.search.parameters import BY_NAME, INTERVALS, address, default_sort, params_of
+from services.search.markup import plain
+from services.search.parameters import (
+    BY_NAME,
+    INTERVALS,
+    NAMES,
+    VALUES,
+    address,
+    default_sort,
+    params_of,
+)
 from services.search.topics import MEDIA, Format, topic_for
 
 PATH = "/"
@@ -72,12 +82,12 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of a hit: its style, label, what is found under it, its role and score in words."""
+    """A tag of a hit: its style, label, what is found under it or its role, what is doubtful."""
 
     style: str
     label: str
     detail: str
-    score: str
+    doubt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,7 @@ class SearchView:
     sorts: tuple[tuple[str, str, bool], ...]
     clear: str
     first: str | None
+    previous: str | None
     next: str | None
     feeds: tuple[tuple[str, str, str], ...]
     feed_title: str
@@ -133,8 +144,9 @@ def search_view(query: Query, page: Page) -> SearchView:
         hidden=tuple(pair for pair in params_of(query) if pair[0] not in FORM_FIELDS),
         sorts=tuple(_sorts(query)),
         clear=address(PATH, Query(reader=query.reader, words=query.words, sort=query.sort)),
-        first=address(PATH, query.model_copy(update={"cursor": None})) if query.cursor else None,
-        next=address(PATH, query.model_copy(update={"cursor": page.next})) if page.next else None,
+        first=_without(query, {}) if query.cursor else None,
+        previous=_page_at(query, page.previous),
+        next=_page_at(query, page.next),
         feeds=tuple((form.name, MEDIA[form], topic.path(form)) for form in Format),
         feed_title=topic.title,
         nothing_yet=page.total == 0 and not conditions and not query.cursor,
@@ -145,7 +157,12 @@ def search_view(query: Query, page: Page) -> SearchView:
 def tags_of(hit: Hit) -> tuple[Tag, ...]:
     """The tags of a hit: themes, countries it is about, countries it mentions."""
     found = [
-        Tag(f"theme-{tag.theme}", french.theme(tag.theme), subthemes_of(tag), _score(tag.score))
+        Tag(
+            f"theme-{tag.theme}",
+            french.theme(tag.theme),
+            subthemes_of(tag),
+            french.doubt(tag.score),
+        )
         for tag in hit.themes
     ]
     countries = sorted(hit.countries, key=lambda tag: tag.role != "about")
@@ -154,7 +171,7 @@ def tags_of(hit: Hit) -> tuple[Tag, ...]:
             f"pays-{tag.role.value}",
             french.country(tag.country),
             french.ROLES[tag.role],
-            _score(tag.score),
+            french.doubt(tag.score),
         )
         for tag in countries
     ]
@@ -210,25 +227,23 @@ def _found(hit: Hit) -> Found:
     tags = tags_of(hit)
     return Found(
         href=f"/notes/{hit.id}",
-        subject=only_marks(highlighted[0]) if highlighted else Markup.escape(hit.subject),
+        subject=only_marks(plain(highlighted[0]))
+        if highlighted
+        else Markup.escape(plain(hit.subject)),
         origin=(
             french.genre(hit.genre),
             french.post(hit.post),
-            french.day(hit.date),
+            french.dated(hit.date, ahead=is_ahead(hit.date, hit.received_at, hit.changed_at)),
             hit.reference,
             *(() if hit.language == FRENCH else (f"en {french.language(hit.language)}",)),
         ),
         marks=names(hit.marking, hit.special_france),
-        passages=tuple(only_marks(fragment) for fragment in hit.highlights.body),
+        passages=tuple(only_marks(plain(each)) for each in hit.highlights.body),
         summary=hit.summary,
         language=hit.language,
         tags=tags[:TAGS_SHOWN],
         more_tags=len(tags[TAGS_SHOWN:]),
     )
-
-
-def _score(score: float) -> str:
-    return french.percent(score)
 
 
 def _groups(query: Query, page: Page) -> Iterable[Group]:
@@ -306,6 +321,11 @@ def _chips(query: Query) -> Iterable[Chip]:
             yield Chip(f"{what} {dated}", _without(query, names))
 
 
+def _page_at(query: Query, cursor: str | None) -> str | None:
+    """The address of the page of this search that a cursor leads to, if it leads anywhere."""
+    return address(PATH, query.model_copy(update={"cursor": cursor})) if cursor else None
+
+
 def _without(query: Query, update: dict[str, Any]) -> str:
     return address(PATH, query.model_copy(update={**update, "cursor": None}))
 
@@ -324,3 +344,13 @@ _LABELS: tuple[tuple[str, str, Callable[[Any], str]], ...] = tuple(
     )
     for ending in endings
 )
+
+
+def told(error: Mapping[str, Any]) -> str:
+    """What is wrong with a parameter, for people: an entry of a problem's `errors`, with labels in
+    the place of the codes that it lists."""
+    said, values, _ = str(error["detail"]).partition(VALUES)
+    label = {name: each for name, _, each in _LABELS}.get(error["field"])
+    if values and label:
+        return f"{said}{VALUES}{', '.join(map(label, error.get('known', ())))}."
+    return said.partition(NAMES)[0]

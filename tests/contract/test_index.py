@@ -828,6 +828,87 @@ async def test_a_reader_pages_through_all_notes_once(index: Index, sort: Sort, w
     assert [len(page.hits) for page in walked] == [8] * 13 + [6]
 
 
+@pytest.mark.parametrize("words", ["retraites", "", "retraites xylophone"])
+@pytest.mark.parametrize("sort", Sort)
+async def test_a_reader_walks_back_over_the_same_pages(
+    index: Index, sort: Sort, words: str
+) -> None:
+    await index.apply(numbered(60))
+    await index.refresh()
+    query = asked(words, sort=sort, size=8)
+    walked = [page async for page in pages(index, query)]
+    assert walked[0].previous is None
+    at, back = walked[-1], []
+    while at.previous is not None:
+        at = await index.search(query.model_copy(update={"cursor": at.previous}))
+        back.append(at)
+    shown = [[hit.id for hit in page.hits] for page in walked]
+    assert [[hit.id for hit in page.hits] for page in reversed(back)] == shown[:-1]
+    assert {(page.total, page.relaxed) for page in back} == {(60, walked[0].relaxed)}
+    forth = await index.search(query.model_copy(update={"cursor": back[0].next}))
+    assert [hit.id for hit in forth.hits] == shown[-1]
+
+
+async def test_a_date_to_come_heads_no_list_and_is_found_by_its_own(index: Index) -> None:
+    days = {"A": date(2026, 3, 4), "B": date(2027, 3, 4), "C": date(2026, 3, 6)}
+    days |= {"D": date(2126, 1, 1), "E": date(2026, 3, 4), "F": date(2026, 2, 1)}
+    await index.apply(
+        [
+            a_classified_note(a_note(reference=name, date=day), received_at=RECEIVED, at=RECEIVED)
+            for name, day in days.items()
+        ]
+    )
+    await index.refresh()
+    receipt = RECEIVED.date()
+    listed = {name: min(day, receipt) if day.year > 2026 else day for name, day in days.items()}
+    query = asked("", sort=Sort.DATE, size=2)
+    walked = [page async for page in pages(index, query)]
+    shown = [hit.reference for page in walked for hit in page.hits]
+    assert sorted(shown) == list(days)
+    assert [listed[name] for name in shown] == sorted(listed.values(), reverse=True)
+    at, back = walked[-1], [*walked[-1].hits]
+    while at.previous is not None:
+        at = await index.search(query.model_copy(update={"cursor": at.previous}))
+        back = [*at.hits, *back]
+    assert [hit.reference for hit in back] == shown
+    ahead = await index.search(asked("", date_from=date(2027, 1, 1)))
+    assert {hit.reference: hit.date for hit in ahead.hits} == {"B": days["B"], "D": days["D"]}
+    assert [hit.reference for hit in (await index.search(asked("", year=(2027,)))).hits] == ["B"]
+
+
+async def test_what_arrived_meanwhile_is_on_the_pages_before(index: Index) -> None:
+    notes = numbered(20)
+    await index.apply(notes[:16])
+    await index.refresh()
+    query = asked("", sort=Sort.RECEIVED, size=8)
+    second = [page async for page in pages(index, query)][1]
+    newer = [
+        note.model_copy(update={"received_at": RECEIVED + timedelta(days=1)}) for note in notes[16:]
+    ]
+    await index.apply(newer)
+    await index.refresh()
+    before = await index.search(query.model_copy(update={"cursor": second.previous}))
+    assert len(before.hits) == 8
+    assert not {hit.id for hit in before.hits} & {note.note_id for note in newer}
+    first = await index.search(query.model_copy(update={"cursor": before.previous}))
+    assert {hit.id for hit in first.hits} >= {note.note_id for note in newer}
+    assert first.previous is None
+
+
+@pytest.mark.parametrize("sort", [Sort.RECEIVED, Sort.DATE])
+async def test_a_page_before_which_less_is_left_is_the_first(index: Index, sort: Sort) -> None:
+    notes = numbered(16)
+    await index.apply(notes)
+    await index.refresh()
+    query = asked("", sort=sort, size=8)
+    first, second = [page async for page in pages(index, query)]
+    await index.forget([hit.id for hit in first.hits[:5]])
+    await index.refresh()
+    back = await index.search(query.model_copy(update={"cursor": second.previous}))
+    assert [hit.id for hit in back.hits] == [hit.id for hit in [*first.hits[5:], *second.hits[:5]]]
+    assert back.previous is None
+
+
 @pytest.mark.parametrize("sort", [Sort.DATE, Sort.RECEIVED])
 async def test_the_newest_note_comes_first_and_ties_have_an_order(index: Index, sort: Sort) -> None:
     notes = numbered(110)
@@ -935,6 +1016,8 @@ async def test_a_cursor_that_is_garbage_is_refused(
         {"snapshot": 3},
         {"snapshot": "A" * 2_000},
         {"more": 1},
+        {"back": True},
+        {"back": 3},
     ],
 )
 async def test_a_cursor_that_was_tampered_with_is_never_an_error_of_ours(

@@ -70,7 +70,7 @@ async def test_a_desk_officer_sees_the_newest_notes_and_what_they_can_be_narrowe
     assert found.one("title").text == "Rechercher dans les notes – Valise"
 
 
-async def test_results_show_highlights_and_tags_with_role_and_score(site: Site) -> None:
+async def test_results_show_highlights_and_tags_with_role_and_doubt(site: Site) -> None:
     found = await page(site, "/?q=retraites")
     (hit,) = found.all("article")
     assert [one.text for one in found.all("mark")] == ["retraites"]
@@ -78,9 +78,9 @@ async def test_results_show_highlights_and_tags_with_role_and_score(site: Site) 
         assert said in hit.text
     chips = [" ".join(one.text.split()) for one in found.all("li", "tag")]
     assert chips == [
-        "Protection sociale Retraites 93 %",
-        "Allemagne sujet 90 %",
-        "France mention 60 %",
+        "Protection sociale Retraites",
+        "Allemagne sujet",
+        "France mention probable",
     ]
     assert found.one("title").text.startswith("Recherche : «\N{NO-BREAK SPACE}retraites")
 
@@ -264,7 +264,7 @@ async def test_a_corrected_note_says_that_a_reader_set_its_tags(site: Site) -> N
     )
     found = await page(site, f"/notes/{corpus.PROTOCOLE.note_id}")
     assert "corrigés par un lecteur" in found.one("aside").text
-    assert "confiance 100" in found.one("aside").text
+    assert "probable" not in found.one("aside").text
 
 
 async def test_the_page_of_feeds_lists_topics_that_all_answer(site: Site) -> None:

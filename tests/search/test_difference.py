@@ -2,15 +2,19 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.answers import TextOperation
-from services.search.difference import changes, text_difference
+from services.search.difference import CONTEXT, LEAST_SKIPPED, changes, text_difference
 from tests.builders import a_note
 
 WORDS = st.lists(st.sampled_from(["la", "retraite", "à", "68", "ans", "\n", "\n\n", " ", "é", ""]))
 TEXTS = WORDS.map(" ".join) | st.text(max_size=60)
+
+
+LONG = ("Cette partie du texte ne change pas d'une révision à l'autre. " * 8).strip()
 
 
 def told(before: str, after: str) -> list[tuple[str, str]]:
@@ -37,24 +41,51 @@ def test_both_texts_can_be_put_together_again(before: str, after: str) -> None:
 
 
 def test_a_changed_figure_is_shown_within_its_paragraph() -> None:
-    before = "Première partie.\n\nL'âge de départ passe à 68 ans en 2031.\n\nFin.\n"
+    before = f"{LONG}\n\nL'âge de départ passe à 68 ans en 2031.\n\n{LONG}\n"
     after = before.replace("68", "67")
     assert told(before, after) == [
         ("skip", ""),
         ("equal", "L'âge de départ passe à"),
         ("delete", " 68"),
         ("insert", " 67"),
-        ("equal", " ans en 2031.\n"),
+        ("equal", " ans en 2031.\n\n"),
         ("skip", ""),
     ]
 
 
-def test_a_new_paragraph_is_one_piece_and_the_rest_is_left_out() -> None:
+def test_a_new_paragraph_is_one_piece_and_short_ones_beside_it_stay() -> None:
     assert told("Un.\n\nTrois.", "Un.\n\nDeux, en entier.\n\nTrois.") == [
-        ("skip", ""),
+        ("equal", "Un.\n\n"),
         ("insert", "Deux, en entier.\n\n"),
-        ("skip", ""),
+        ("equal", "Trois."),
     ]
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n", "\nLe reste est inchangé.\n", "\n" * 40])
+def test_what_stayed_between_two_changes_is_shown_where_it_is_short(between: str) -> None:
+    found = told(f"Taux : 10{between}Âge : 62", f"Taux : 12{between}Âge : 64")
+    assert "skip" not in [op for op, _ in found]
+    assert ("equal", f"{between}Âge :") in found
+
+
+def test_a_long_line_is_shortened_between_words() -> None:
+    before = f"En 2026, {LONG} Le taux est de 10 pour cent."
+    found = told(before, before.replace("10 pour", "12 pour").replace("2026", "2027"))
+    assert [op for op, _ in found].count("skip") == 1
+    at = [op for op, _ in found].index("skip")
+    for text, words in ((found[at - 1][1], before), (found[at + 1][1], before)):
+        assert len(text) <= CONTEXT
+        start = words.index(text)
+        edges = words[start - 1 : start] + text[:1], text[-1:] + words[start + len(text) :][:1]
+        assert all(any(map(str.isspace, edge)) for edge in edges)
+
+
+def test_an_unchanged_run_is_never_said_to_be_a_few_characters() -> None:
+    before = "\n".join(f"Article {at}. {'Le texte de l’article. ' * (at % 9)}" for at in range(60))
+    after = before.replace("Article 1", "Art. 1").replace("Article 44", "Art. 44")
+    skipped = [one for one in text_difference(before, after) if one.op == "skip"]
+    assert skipped
+    assert all(one.characters >= LEAST_SKIPPED for one in skipped)
 
 
 def test_a_paragraph_that_says_something_else_is_no_mosaic() -> None:

@@ -1,5 +1,6 @@
 """The French wording of codes, dates and scores."""
 
+import zoneinfo
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -15,19 +16,39 @@ def test_the_first_of_a_month_is_said_as_such() -> None:
     assert french.day(date(2025, 12, 31)) == "31 décembre 2025"
 
 
-def test_an_instant_is_said_in_universal_time() -> None:
-    paris = timezone(timedelta(hours=1))
-    assert french.moment(datetime(2026, 1, 1, 0, 5, tzinfo=paris)) == (
-        f"31 décembre 2025 à 23{NBSP}h{NBSP}05 (UTC)"
-    )
-    assert "(UTC)" in french.moment(datetime(2026, 1, 1, tzinfo=UTC))
+@pytest.mark.parametrize(
+    ("instant", "said"),
+    [
+        (datetime(2026, 3, 4, 9, 30, tzinfo=UTC), "4 mars 2026 à 10 h 30"),
+        (datetime(2026, 7, 1, 9, 30, tzinfo=UTC), "1er juillet 2026 à 11 h 30"),
+        # The day is another one in Paris, and so is the year.
+        (datetime(2025, 12, 31, 23, 5, tzinfo=UTC), "1er janvier 2026 à 0 h 05"),
+        # The night in which clocks go back, on both sides of it.
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "25 octobre 2026 à 2 h 30"),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "25 octobre 2026 à 2 h 30"),
+        (datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=9))), "31 décembre 2025 à 16 h 00"),
+    ],
+)
+def test_an_instant_is_said_in_paris_time(instant: datetime, said: str) -> None:
+    assert french.moment(instant).replace(NBSP, " ") == said
+
+
+def test_the_zone_is_known_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        zoneinfo.reset_tzpath([])
+        paris = zoneinfo.ZoneInfo.no_cache("Europe/Paris")
+    finally:
+        zoneinfo.reset_tzpath()
+    assert datetime(2026, 7, 1, tzinfo=paris).utcoffset() == timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
-    ("score", "said"), [(0.0, "0"), (0.934, "93"), (0.999, "99"), (0.9999, "99"), (1.0, "100")]
-)
-def test_a_probability_is_never_rounded_up_to_certainty(score: float, said: str) -> None:
-    assert french.percent(score) == f"{said}{NBSP}%"
+    ("score", "said"),
+    [(0.42, "à vérifier"), (0.599, "à vérifier"), (0.6, "probable"), (0.899, "probable"),
+     (0.9, ""), (0.999, ""), (1.0, "")],
+)  # fmt: skip
+def test_only_what_is_doubtful_is_said(score: float, said: str) -> None:
+    assert french.doubt(score) == said
 
 
 def test_a_range_of_days_is_said_with_what_is_known_of_it() -> None:

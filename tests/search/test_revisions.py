@@ -165,3 +165,36 @@ async def shown_note(site: Site, event: Any) -> Page:
 
 def links(shown: Page) -> list[str]:
     return [one["href"] for one in shown.all("a")]
+
+
+async def test_people_page_back_to_the_newest_revisions(empty_site: Site) -> None:
+    begin(empty_site)
+    for age in range(2 * PAGE + 4):
+        rectify(empty_site, body=f"À {age} ans.")
+    newest = await page(empty_site, ADDRESS)
+    assert leading(newest) == {"next": f"{ADDRESS}?before={PAGE + 6}"}
+    middle = await page(empty_site, leading(newest)["next"])
+    assert leading(middle) == {"prev": ADDRESS, "next": f"{ADDRESS}?before=6"}
+    oldest = await page(empty_site, leading(middle)["next"])
+    assert leading(oldest) == {"prev": f"{ADDRESS}?before={PAGE + 6}"}
+
+
+def leading(shown: Page) -> dict[str, str]:
+    """Where the links to other pages of a list lead."""
+    return {one["rel"]: one["href"] for one in shown.all("a") if "rel" in one.attributes}
+
+
+async def test_people_see_no_code_in_what_changed(empty_site: Site) -> None:
+    begin(empty_site)
+    rectify(
+        empty_site,
+        marking="diffusion_restreinte",
+        genre="note_diplomatique",
+        marked_spans=({"field": "subject", "start": 0, "end": 3, "mark": "special_france"},
+                      {"field": "body", "start": 0, "end": 5, "mark": "LIMITE X"}),
+    )  # fmt: skip
+    said = (await page(empty_site, ADDRESS)).one("main").text
+    for code in ("diffusion_restreinte", "non_protege", "note_diplomatique", "special_france"):
+        assert code not in said
+    for label in ("Diffusion restreinte", "Note diplomatique", "Spécial France (objet", "LIMITE X"):
+        assert label in said

@@ -57,6 +57,7 @@ class Page:
     hits: Sequence[Hit]
     facets: Mapping[str, Sequence[FacetCount]]
     next: str | None
+    previous: str | None = None
 
 
 class CursorExpired(Exception):

@@ -1,4 +1,5 @@
-"""Cursors: where the next page begins, as an opaque string that fits one query only."""
+"""Cursors: where the next page begins, or the one before ends, as an opaque string that fits one
+query only."""
 
 import json
 import time
@@ -21,6 +22,7 @@ _Id = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 
 class Place(Frozen):
     """The last hit of a page: its sort value, its id, and the snapshot that it was seen in.
+    With `back`, the first hit, which the page before ends at.
 
     `value` is a date or receipt as the engine keeps it, a score, or for a snapshot without ids a
     number of hits to pass over. `until`, for a snapshot, is when reading in it ends (Unix time):
@@ -32,6 +34,7 @@ class Place(Frozen):
     snapshot: Annotated[str, Field(max_length=3_000)] | None = None
     until: _Whole | None = None
     relaxed: bool = False
+    back: bool = False
 
     @property
     def left(self) -> int:
@@ -49,7 +52,7 @@ class _Cursor(Place):
 
 
 def encode(query: Query, place: Place) -> str:
-    """The cursor for the page of this query after this place."""
+    """The cursor for the page of this query after this place, or before it."""
     cursor = {"query": _key(query)} | place.model_dump(exclude_defaults=True)
     return urlsafe_b64encode(json.dumps(cursor, separators=(",", ":")).encode()).decode()
 

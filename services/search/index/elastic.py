@@ -221,22 +221,25 @@ class ElasticIndex:
             body["pit"] = {"id": snapshot, "keep_alive": f"{place.left}s" if place else _KEEP_ALIVE}
         answer = await self._asked(body, place)
         hits = answer["hits"]["hits"]
+        back = place is not None and place.back
+        if back and len(hits) < query.size:
+            return await self._page(query, asked, order, None, relaxed=relaxed)
+        more, hits = len(hits) > query.size, hits[: query.size]
+        if back:
+            hits.reverse()
         scored = sees_every_mark(query.reader)
-        following = None
-        if len(hits) > query.size:
-            value, note_id, *_ = hits[query.size - 1]["sort"]
-            following = Place(
-                value=value,
-                id=note_id,
-                snapshot=answer.get("pit_id") or snapshot,
-                until=None if snapshot is None else place.until if place else reading_ends(),
-                relaxed=relaxed,
-            )
+        reading = {
+            "snapshot": answer.get("pit_id") or snapshot,
+            "until": None if snapshot is None else place.until if place else reading_ends(),
+            "relaxed": relaxed,
+        }
+        before = hits and (more if back else place is not None)
+        following = hits and (more or back)
         return Page(
             total=answer["hits"]["total"]["value"],
             total_is_exact=answer["hits"]["total"]["relation"] == "eq",
             relaxed=relaxed,
-            hits=[_hit(hit, scored=scored) for hit in hits[: query.size]],
+            hits=[_hit(hit, scored=scored) for hit in hits],
             facets={
                 facet: counts(
                     (bucket["key"], bucket["doc_count"])
@@ -244,7 +247,8 @@ class ElasticIndex:
                 )
                 for facet in FACET_FIELDS
             },
-            next=encode(query, following) if following else None,
+            next=encode(query, _place(hits[-1], reading)) if following else None,
+            previous=encode(query, _place(hits[0], reading, back=True)) if before else None,
         )
 
     async def _asked(self, body: dict[str, Any], place: Place | None) -> dict[str, Any]:
@@ -302,6 +306,12 @@ def _access(settings: Settings) -> dict[str, Any]:
         password = settings.elasticsearch_password.get_secret_value()
         access["basic_auth"] = (settings.elasticsearch_user, password)
     return access
+
+
+def _place(hit: dict[str, Any], reading: dict[str, Any], *, back: bool = False) -> Place:
+    """Where a hit stands in the order of a reading."""
+    value, note_id, *_ = hit["sort"]
+    return Place(value=value, id=note_id, back=back, **reading)
 
 
 def _hit(hit: dict[str, Any], *, scored: bool) -> Hit:

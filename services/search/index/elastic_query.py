@@ -29,11 +29,7 @@ _OTHER = [
     ),
     f"reference.parts^{boost('reference')}",
 ]
-_SORTS: dict[Sort, list[dict[str, str]]] = {
-    Sort.RELEVANCE: [{"_score": "desc"}, {"id": "desc"}],
-    Sort.DATE: [{"date": "desc"}, {"id": "desc"}],
-    Sort.RECEIVED: [{"received_us": "desc"}, {"id": "desc"}],
-}
+_SORTS = {Sort.RELEVANCE: "_score", Sort.DATE: "date", Sort.RECEIVED: "received_us"}
 Clause = dict[str, Any]
 
 
@@ -57,7 +53,7 @@ def search_body(
         },
         "post_filter": {"bool": {"filter": list(by_facet.values())}},
         "aggs": {facet: _facet(facet, by_facet) for facet in FACET_FIELDS},
-        "sort": _SORTS[order],
+        "sort": _sorted(order, up=place is not None and place.back),
         "size": query.size + 1,
         "track_total_hits": True,
         "_source": ["hit"],
@@ -67,6 +63,13 @@ def search_body(
     if place is not None:
         body["search_after"] = [place.value, place.id]
     return body
+
+
+def _sorted(order: Sort, *, up: bool) -> list[Clause]:
+    """The order of hits; with `up`, from the last one. Of two dates of a note the lower counts."""
+    towards = {"order": "asc" if up else "desc"}
+    first = towards | ({"mode": "min"} if order is Sort.DATE else {})
+    return [{_SORTS[order]: first}, {"id": towards}]
 
 
 def rights(reader: Reader) -> list[Clause]:

@@ -24,7 +24,7 @@ from services.search.index.embedded_schema import TIE, register_tokenizers, sche
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 1
+LAYOUT = 2
 """Raise it when documents are made otherwise under the same tables."""
 WRITER_BYTES = 64 * 1024 * 1024
 """Memory of the writer: four times tantivy's minimum; batches of 200 notes never fill it."""

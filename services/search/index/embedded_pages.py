@@ -29,6 +29,9 @@ _UNMARKED = b'{"score":null,"highlights":{},'
 
 _SORT_FIELDS = {Sort.DATE: "date", Sort.RECEIVED: "received_us"}
 Address = Any
+Listed = tuple[int, list[tuple[Address, float | None]], Place | None, Place | None]
+"""How many there are, the hits of a page with their scores, where the page before it ends and where
+the next one begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,8 @@ class Pages:
     def _made(self, place: Place | None, *, relaxed: bool) -> Page:
         search = ask.build(self.query, self.asked, relaxed=relaxed)
         everything = search.without()
-        if self.order is Sort.RELEVANCE:
-            total, found, following = self._by_relevance(everything, place, relaxed)
-        else:
-            total, found, following = self._by_number(everything, place, relaxed)
+        by_order = self._by_relevance if self.order is Sort.RELEVANCE else self._by_number
+        total, found, before, following = by_order(everything, place, relaxed)
         markers = {french: ask.marker(self.asked, french=french) for french in (True, False)}
         return Page(
             total=total,
@@ -78,11 +79,12 @@ class Pages:
             hits=[self._hit(address, score, markers) for address, score in found],
             facets=self._facets(search),
             next=encode(self.query, following) if following else None,
+            previous=encode(self.query, before) if before else None,
         )
 
     def _by_relevance(
         self, everything: tantivy.Query, place: Place | None, relaxed: bool
-    ) -> tuple[int, list[tuple[Address, float | None]], Place | None]:
+    ) -> Listed:
         passed = int(place.value) if place else 0
         if not 0 <= passed <= DEEPEST:
             raise CursorInvalid("the cursor points nowhere")
@@ -91,51 +93,74 @@ class Pages:
         total = total_of(result)
         more = passed + size < total
         until = place.until if place else reading_ends()
-        following = Place(value=passed + size, snapshot=self.view, until=until, relaxed=relaxed)
+        there = Place(value=passed, snapshot=self.view, until=until, relaxed=relaxed)
+        following = there.model_copy(update={"value": passed + size})
+        before = there.model_copy(update={"value": max(0, passed - size)})
         scored = sees_every_mark(self.query.reader)
         found = [(address, score if scored else None) for score, address in result.hits]
-        return total, found, following if more else None
+        return total, found, before if passed else None, following if more else None
 
-    def _by_number(
-        self, everything: tantivy.Query, place: Place | None, relaxed: bool
-    ) -> tuple[int, list[tuple[Address, float | None]], Place | None]:
+    def _by_number(self, everything: tantivy.Query, place: Place | None, relaxed: bool) -> Listed:
         """Newest first, then by id: tantivy sorts by one number, so ties are asked for apart."""
         field = _SORT_FIELDS[self.order]
-        wanted = self.query.size + 1
+        size = self.query.size
         total = total_of(self.searcher.search(everything, limit=1))
-        found: list[Address] = []
-        if place is not None and place.id is not None:
-            after = ask.at_most(TIE, tie_of(UUID(place.id)), included=False)
-            found = self._tied(everything, field, int(place.value), wanted, after)
-            rest = ask.every([everything, ask.at_most(field, int(place.value), included=False)])
+        back = place is not None and place.back
+        if place is None:
+            found = self._sorted(everything, field, size + 1)
         else:
-            rest = everything
-        if len(found) < wanted:
-            found += self._sorted(rest, field, wanted - len(found))
-        page = found[: self.query.size]
-        following = None
-        if len(found) == wanted:
-            last = page[-1]
-            following = Place(
-                value=numbers(self.searcher, field, [last])[0], id=self._id(last), relaxed=relaxed
-            )
-        return total, [(address, None) for address in page], following
+            found = self._beyond(everything, field, place, size + 1)
+        if back and len(found) < size:
+            return self._by_number(everything, None, relaxed)
+        more, page = len(found) > size, found[:size]
+        if back:
+            page.reverse()
+        before = self._place(field, page[0], relaxed, back=True) if page else None
+        following = self._place(field, page[-1], relaxed) if page else None
+        return (
+            total,
+            [(address, None) for address in page],
+            before if (more if back else place is not None) else None,
+            following if more or back else None,
+        )
 
-    def _sorted(self, matching: tantivy.Query, field: str, wanted: int) -> list[Address]:
-        """The first hits by (field, id), both falling."""
-        hits = self.searcher.search(matching, limit=wanted, order_by_field=field).hits
+    def _place(self, field: str, at: Address, relaxed: bool, *, back: bool = False) -> Place:
+        value = numbers(self.searcher, field, [at])[0]
+        return Place(value=value, id=self._id(at), relaxed=relaxed, back=back)
+
+    def _beyond(
+        self, everything: tantivy.Query, field: str, place: Place, wanted: int
+    ) -> list[Address]:
+        """The first hits after that place, or those before it, from there on."""
+        if place.id is None:
+            raise CursorInvalid("the cursor points nowhere")
+        value, up = int(place.value), place.back
+        behind = ask.beyond(TIE, tie_of(UUID(place.id)), up=up)
+        found = self._tied(everything, field, value, wanted, behind, up=up)
+        if len(found) < wanted:
+            rest = ask.every([everything, ask.beyond(field, value, up=up)])
+            found += self._sorted(rest, field, wanted - len(found), up=up)
+        return found
+
+    def _sorted(
+        self, matching: tantivy.Query, field: str, wanted: int, *, up: bool = False
+    ) -> list[Address]:
+        """The first hits by (field, id), both falling; with `up`, both rising."""
+        hits = self.searcher.search(
+            matching, limit=wanted, order_by_field=field, order=_order(up)
+        ).hits
         if not hits:
             return []
-        lowest = hits[-1][0]
-        above = addresses_of(hit for hit in hits if hit[0] != lowest)
+        last = hits[-1][0]
+        above = addresses_of(hit for hit in hits if hit[0] != last)
         keys = zip(
             numbers(self.searcher, field, above),
             numbers(self.searcher, TIE, above),
             strict=True,
         )
-        ranked = sorted(zip(keys, range(len(above)), strict=True), reverse=True)
+        ranked = sorted(zip(keys, range(len(above)), strict=True), reverse=not up)
         return [above[at] for _, at in ranked] + self._tied(
-            matching, field, lowest, len(hits) - len(above)
+            matching, field, last, len(hits) - len(above), up=up
         )
 
     def _tied(
@@ -145,10 +170,13 @@ class Pages:
         value: int,
         wanted: int,
         *more: tantivy.Query,
+        up: bool = False,
     ) -> list[Address]:
         """The first hits with this very value, by id."""
         same = ask.every([matching, ask.equal_to(field, value), *more])
-        return addresses_of(self.searcher.search(same, limit=wanted, order_by_field=TIE).hits)
+        return addresses_of(
+            self.searcher.search(same, limit=wanted, order_by_field=TIE, order=_order(up)).hits
+        )
 
     def _hit(
         self, address: Address, score: float | None, markers: Mapping[bool, Marker | None]
@@ -188,6 +216,10 @@ class Pages:
             facet: counts((b["key"], b["doc_count"]) for b in answer[facet]["buckets"])
             for facet in facets
         }
+
+
+def _order(up: bool) -> tantivy.Order:
+    return tantivy.Order.Asc if up else tantivy.Order.Desc
 
 
 def total_of(result: Any) -> int:

@@ -64,8 +64,17 @@ def every(parts: Sequence[Tantivy]) -> Tantivy:
     return Tantivy.boolean_query([(Occur.Must, part) for part in parts or [Tantivy.all_query()]])
 
 
-def at_most(field: str, value: int, *, included: bool) -> Tantivy:
-    """Documents whose whole number is lower than this one, or equal."""
+def beyond(field: str, value: int, *, up: bool) -> Tantivy:
+    """Documents whose number (of several, the lowest) is lower than this one; with `up`, higher."""
+    return _not(_at_most(field, value)) if up else _at_most(field, value, included=False)
+
+
+def equal_to(field: str, value: int) -> Tantivy:
+    """Documents whose number (of several, the lowest) is exactly this one."""
+    return every([_is(field, value), _not(_at_most(field, value, included=False))])
+
+
+def _at_most(field: str, value: int, *, included: bool = True) -> Tantivy:
     return _silent(
         Tantivy.range_query(
             schema(), field, FieldType.Integer, upper_bound=value, include_upper=included
@@ -73,9 +82,10 @@ def at_most(field: str, value: int, *, included: bool) -> Tantivy:
     )
 
 
-def equal_to(field: str, value: int) -> Tantivy:
-    """Documents with exactly this whole number."""
-    return _is(field, value)
+def _not(query: Tantivy) -> Tantivy:
+    return _silent(
+        Tantivy.boolean_query([(Occur.Must, Tantivy.all_query()), (Occur.MustNot, query)])
+    )
 
 
 def one_of_ids(note_ids: Iterable[str]) -> Tantivy:
@@ -216,11 +226,7 @@ def _filters(query: Query) -> Iterable[Tantivy]:
     if query.country_any:
         yield _any_of("countries_any", query.country_any)
     for field, values in excluded(query).items():
-        yield _silent(
-            Tantivy.boolean_query(
-                [(Occur.Must, Tantivy.all_query()), (Occur.MustNot, _any_of(field, values))]
-            )
-        )
+        yield _not(_any_of(field, values))
     first, last = query.date_from, query.date_to
     if first or last:
         yield _between(

@@ -87,6 +87,11 @@ def _put_keyword(made: tantivy.Document, name: str, value: Any) -> None:
         made.add_text(name, one)
 
 
+def _put_days(made: tantivy.Document, name: str, value: Any) -> None:
+    for one in _each(value):
+        made.add_integer(name, date.fromisoformat(one).toordinal())
+
+
 def _put_words(made: tantivy.Document, name: str, value: str) -> None:
     exact, folded = forms(value)
     made.add_text(name, folded)
@@ -100,7 +105,7 @@ def _each(value: Any) -> Iterator[str]:
 _PUT: dict[str, Callable[[tantivy.Document, str, Any], object]] = {
     "keyword": _put_keyword,
     "integer": lambda made, name, value: made.add_integer(name, value),
-    "day": lambda made, name, value: made.add_integer(name, date.fromisoformat(value).toordinal()),
+    "day": _put_days,
     "boolean": lambda made, name, value: made.add_boolean(name, value),
     "words": _put_words,
     "other_words": lambda made, name, value: made.add_text(name, forms(value, OTHER)[1]),

@@ -4,8 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.events import CorrectionTags, Kind
 from schemas.note import MarkedSpan
@@ -13,11 +11,9 @@ from services.runtime.access.rights import HIDDEN
 from services.search.data import field_kinds
 from services.search.document import (
     OTHER_FIELDS,
-    SUMMARY_CHARACTERS,
     documents,
     microseconds,
     other_views,
-    summary,
     tags_in_force,
 )
 from tests.builders import a_classified_note, a_note
@@ -145,17 +141,26 @@ def test_an_instant_is_the_same_in_every_time_zone() -> None:
     assert microseconds(moment.astimezone(timezone(timedelta(hours=2)))) == microseconds(moment)
 
 
-def test_a_short_body_is_its_own_summary() -> None:
-    assert summary("Une brève\n\nde deux lignes. ") == "Une brève de deux lignes."
+@pytest.mark.parametrize("ahead", [8, 30, 365])
+def test_a_note_dated_ahead_of_its_receipt_is_listed_by_it(ahead: int) -> None:
+    received = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
+    note = a_note(date=received.date() + timedelta(days=ahead))
+    (made,) = documents(a_classified_note(note, received_at=received, at=received))
+    assert made["date"] == ["2026-03-04", note.date.isoformat()]
+    assert (made["year"], made["hit"]["date"]) == (note.date.year, note.date.isoformat())
 
 
-@given(st.text(alphabet="ab \n,é", max_size=2_000), st.integers(2, SUMMARY_CHARACTERS))
-def test_a_summary_is_one_short_line_from_the_beginning(body: str, most: int) -> None:
-    shown = summary(body, most)
-    assert len(shown) <= most
-    assert "\n" not in shown
-    line = " ".join(body.split())
-    if shown.endswith("…"):
-        assert line.startswith(shown[:-1])
-    else:
-        assert shown == line
+@pytest.mark.parametrize("ahead", [-3_650, 0, 1, 7])
+def test_a_note_dated_before_or_a_few_days_ahead_is_listed_by_its_date(ahead: int) -> None:
+    received = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
+    note = a_note(date=received.date() + timedelta(days=ahead))
+    (made,) = documents(a_classified_note(note, received_at=received, at=received))
+    assert made["date"] == note.date.isoformat()
+
+
+def test_a_date_that_was_set_right_later_is_the_notes_own() -> None:
+    received = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
+    note = a_note(date=received.date() + timedelta(days=90))
+    changed = received + timedelta(days=90)
+    (made,) = documents(a_classified_note(note, received_at=received, at=changed, revision=2))
+    assert made["date"] == note.date.isoformat()
