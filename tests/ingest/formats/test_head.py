@@ -425,3 +425,47 @@ def test_a_hostile_text_costs_no_more_than_its_first_page(text: str) -> None:
 def test_references_that_are_cited_are_counted_once() -> None:
     found = references.cited("ROM‑2026‑1, ROM-2026-1 et ROM\u20132026\u20131 ; DSS-2026-4")
     assert [each.number for each in found] == ["ROM-2026-1", "DSS-2026-4"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Rome, le 4 mars 2026 - N° ROM-2026-0804",
+        "Rome, le 4 mars 2026 / N° ROM-2026-0804",
+        "Réf. : ROM-2026-0804 – Rome, le 4 mars 2026",
+        "Référence : ROM-2026-0804    Date : 4 mars 2026",
+        "Date | Référence\n4 mars 2026 | ROM-2026-0804",
+        "Date : 4 mars 2026 – Rome\nNuméro d'ordre : ROM-2026-0804",
+    ],
+)
+def test_several_fields_of_one_line_are_read(line: str) -> None:
+    found = fields(line)
+    assert (found["date"], found["reference"]) == ("2026-03-04", "ROM-2026-0804")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "AMBASSADE DE FRANCE\nEN ITALIE",
+        "De : ROME AMBASSADE",
+        "De : Ambassade de France à Rome",
+        "Poste : Rome",
+    ],
+)
+def test_a_post_is_known_by_its_titles(lines: str) -> None:
+    assert fields(lines).get("post") == "rome"
+
+
+def test_a_date_at_the_signature_stands_in_for_one_at_the_top() -> None:
+    text = f"Les retraites\n\n{TEXT}\n\nFait à Rome, le 4 mars 2026\n\nAnne Martin"
+    assert head.read(text).fields == {"date": "2026-03-04", "post": "rome"}
+    assert head.read(f"Le 5 mars 2026\n\n{text}").fields["date"] == "2026-03-05"
+    assert (
+        "date"
+        not in head.read(f"{TEXT}\n\nLe projet, fait à Rome le 4 mars 2026, est clos.").fields
+    )
+
+
+def test_a_table_of_the_text_is_no_header() -> None:
+    table = "Pays | Date | Montant\nItalie | 4 mars 2026 | 1 500 €\nSlovénie | 5 mars 2026 | 900 €"
+    assert fields(f"{TEXT}\n\n{table}") == {"genre": "note"}

@@ -27,8 +27,7 @@ _NAMES = (
     ("rapport", r"rapport de (?:fin de )?mission"),
     (
         "rapport",
-        r"(?:compte[- ]rendu|cr) (?:de|d'|du|des)\s?(?:mission|entretien|reunion|visite"
-        r"|deplacement|seminaire|conference|audience|colloque|atelier|rencontre)s?\b.*",
+        r"(?:compte[- ]rendu|cr) (?:de|d'|du|des)\s?\S.*",
     ),
     ("rapport", r"compte[- ]rendu|rapport"),
     (

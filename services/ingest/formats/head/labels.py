@@ -15,7 +15,8 @@ _LABELS = {
     "cites": "v/ref|v/reference|vos ref|votre ref|votre reference|vos references|voir|cf"
     "|en reponse a|suite a|reponse a|references citees|notes citees|textes de reference",
     "date": "date|date de la note|fait le|en date du|date du document|date d'emission|emis le|le"
-    "|date de redaction|redige le|envoye le|date d'envoi",
+    "|date de redaction|redige le|envoye le|date d'envoi|mise a jour|mise a jour le|mis a jour le"
+    "|derniere mise a jour|date de mise a jour|etabli le",
     "post": "poste|origine|provenance|poste emetteur|poste expediteur",
     "sender": "de|from|expediteur|expeditrice|emetteur|emettrice|service emetteur",
     "author": "auteur|auteure|autrice|auteurs|redacteur|redactrice|redacteurs|redige par"

@@ -7,6 +7,7 @@ LONGEST = 200
 """Characters of a name with its office, as in schemas.note."""
 _PARTED = re.compile(r"\s*(?:;|\n|\||(?<=\s)/(?=\s)|,\s*(?=[A-ZÀ-Ý])(?![^()]*\)))\s*")
 _AND = re.compile(r"\s+et\s+(?=[A-ZÀ-Ý]{2,}\b)")
+_INITIALS = re.compile(r"[A-ZÉ]{2,8}(?: [A-ZÉ]{2,8})+")
 _MARK = re.compile(r"^[-–•\s]+")
 
 
@@ -17,10 +18,11 @@ def one(value: str) -> str:
 
 def several(value: str) -> list[str]:
     """The addressees in a value, in order, each once: parted by semicolons, lines, slashes between
-    blanks, commas before a capital, and `et` before initials."""
+    blanks, commas before a capital, `et` before initials, blanks between nothing but initials."""
     found: dict[str, None] = {}
     for part in _PARTED.split(_AND.sub("; ", value)):
         name = _MARK.sub("", part).strip(" .")
-        if any(map(str.isalnum, name)) and len(found) < MOST_PEOPLE:
-            found[name[:LONGEST]] = None
+        for each in name.split() if _INITIALS.fullmatch(name) else [name]:
+            if any(map(str.isalnum, each)) and len(found) < MOST_PEOPLE:
+                found[each[:LONGEST]] = None
     return list(found)

@@ -19,6 +19,21 @@ _TITLES = {
     "mission permanente new york": "new_york",
 }
 """Beginnings of lines, as folded; empty: the city that follows says which post."""
+_HALVES = frozenset(
+    {
+        *("ambassade", "ambassade de france", "consulat general", "consulat general de france"),
+        *("representation permanente", "representation permanente de la france"),
+        *("mission permanente", "mission permanente de la france"),
+        "mission permanente de la france aupres des nations unies",
+    }
+)
+_OFFICE_WORDS = frozenset(
+    {
+        *("ambassade", "ambafrance", "de", "france", "diplo", "diplomatie", "poste", "a", "social"),
+        *("service", "sas", "conseiller", "conseillere", "affaires", "sociales", "cas", "rp"),
+    }
+)
+"""Words beside a city in a telegram's sender (`ROME AMBASSADE`)."""
 _EMBASSY = "ambassade de france "
 _SENTENCE_ENDS = (".", ";", "!", "?")
 LONGEST = 160
@@ -27,7 +42,15 @@ LONGEST = 160
 def named(value: str) -> str:
     """The post that a label names: by its code, its city or its title; empty where by none."""
     plain = folded(value).strip(" .")
-    return plain if plain in vocabulary.posts() else city(value) or titled(value)
+    if plain in vocabulary.posts():
+        return plain
+    bare = " ".join(word for word in plain.replace("-", " ").split() if word not in _OFFICE_WORDS)
+    return city(value) or titled(value) or (city(bare) if bare != plain else "")
+
+
+def may_go_on(line: str) -> bool:
+    """Whether a line may be the first half of a post's title."""
+    return folded(line) in _HALVES
 
 
 def city(text: str) -> str:

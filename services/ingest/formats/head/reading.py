@@ -1,5 +1,6 @@
 """From the lines of a document's head to its fields."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,15 +9,28 @@ from schemas.note import MAX_SUBJECT
 from services.ingest.formats.head import dates, genres, labels, people, posts, references
 from services.ingest.formats.head.folding import folded
 from services.ingest.formats.head.labels import Labelled
-from services.ingest.formats.head.lines import LONG_LINE, Line, bare, head_lines, is_sentence
+from services.ingest.formats.head.lines import (
+    LONG_LINE,
+    NOT_OWN,
+    Line,
+    bare,
+    head_lines,
+    is_sentence,
+)
 from services.ingest.formats.head.values import listed, subject_of, value_after
+from services.runtime.parts import parts
 
 LISTS = ("cites", "addressees")
 """Fields of several values, joined by `;`."""
+_BETWEEN = re.compile(r"\s+[/–—-]\s+")
+_AFTER_A_DATE = re.compile(r"\s+[–—-]\s+|\s*[;(]|,\s+(?=[A-ZÀ-Ý])")
 MOST_TITLES = 2
 """Lines above the last of a header that are no sentence: a title, a name."""
 _ACTION = frozenset({"pour action", "pour attribution", "pour suite a donner"})
 _INFORMATION = frozenset({"pour information", "pour info"})
+_TAIL = 2_000
+_LAST_LINES = 8
+"""Of a text, where its date may be signed."""
 _RANKS = {"author": 0, "sender": 1, "signatory": 2}
 
 
@@ -24,13 +38,15 @@ _RANKS = {"author": 0, "sender": 1, "signatory": 2}
 class Head:
     """What a header says: `fields` as in `model.Document`; `lines`: those that are of the
     header. `guessed`: fields that it does not state in so many words; `impossible`: a date that no
-    calendar has, as written, where it states no other; `office`: an embassy that is no post's."""
+    calendar has, as written, where it states no other; `office`: an embassy that is no post's;
+    `title`: the first line that says nothing of these, empty where there is none."""
 
     fields: dict[str, str] = field(default_factory=dict)
     lines: frozenset[str] = frozenset()
     guessed: frozenset[str] = frozenset()
     impossible: str = ""
     office: str = ""
+    title: str = ""
 
 
 @dataclass
@@ -52,6 +68,7 @@ class _Found:
     """The last line that says something in a way of its own: no genre's name alone."""
     unknown_at: int = -1
     """The first line that says nothing."""
+    title: str = ""
     used: set[str] = field(default_factory=set)
 
 
@@ -64,20 +81,33 @@ def read(text: str) -> Head:
         line = lines[number]
         taken = _line(found, lines, number) if len(line.text) <= LONG_LINE else 0
         if not taken and line.is_prose:
+            found.title = found.title or line.text
             break
         found.used.update(each.text for each in lines[number : number + taken])
         if not taken and line.letterhead:
             found.used.add(line.text)
-        elif not taken and found.unknown_at < 0:
-            found.unknown_at = number
+        elif not taken and any(map(str.isalnum, line.text)):
+            found.unknown_at = number if found.unknown_at < 0 else found.unknown_at
+            found.title = found.title or line.text
         number += max(taken, 1)
+    if "date" not in found.labelled | found.looks and not found.impossible:
+        _signed(found, text)
     return _head(found, lines)
+
+
+def _signed(found: _Found, text: str) -> None:
+    """Read the date with which a text without another is signed: `Fait à Rome, le …`."""
+    tail = text[-_TAIL:]
+    if "fait" not in tail.casefold() or any(part.kind in NOT_OWN for part in parts(tail)):
+        return
+    for line in [bare(each) for each in tail.splitlines() if each.strip()][-_LAST_LINES:]:
+        if len(line) <= dates.LONGEST and folded(line).startswith("fait "):
+            _date(found, found.looks, dates.dateline(line, _is_place))
 
 
 def title(body: str, header: Head) -> str:
     """The first line of a text that is none of its header's, or the first of all."""
-    lines = [line for line in map(bare, body[:20_000].splitlines()) if line]
-    return next((line for line in lines if line not in header.lines), lines[0] if lines else "")
+    return header.title or next(filter(None, map(bare, body[:20_000].splitlines())), "")
 
 
 def has_body(text: str, subject: str) -> bool:
@@ -105,6 +135,11 @@ def _line(found: _Found, lines: Sequence[Line], number: int) -> int:
     """Read a line; how many lines say what was found, 0 where it says nothing."""
     line = lines[number]
     cells = line.cells
+    if (pieces := _pieces(line.text)) != [line.text]:
+        cells = tuple(pieces)
+    if named := _named_columns(lines, number):
+        said = [_labelled(found, each, lines, number, alone=False) for each in named]
+        return 2 if any(said) else 0
     taken = 0
     at = 0
     while at < len(cells):
@@ -118,7 +153,43 @@ def _line(found: _Found, lines: Sequence[Line], number: int) -> int:
         at += 1
     if not taken and len(cells) > 1 and _by_form(found, line.text, number):
         taken = 1
+    if not taken and number + 1 < len(lines):
+        taken = 2 * _in_two_lines(found, line.text, lines[number + 1].text, number)
     return taken
+
+
+def _pieces(text: str) -> list[str]:
+    """A line cut at its dashes and slashes, where each piece says something of its own."""
+    pieces = _BETWEEN.split(text) if len(text) <= dates.LONGEST else [text]
+    return pieces if len(pieces) > 1 and all(map(_says, pieces)) else [text]
+
+
+def _says(text: str) -> bool:
+    label = labels.read(text)
+    return bool(
+        (label and label.value) or references.of_line(text) or posts.titled(text) or _dateline(text)
+    )
+
+
+def _in_two_lines(found: _Found, text: str, following: str, number: int) -> bool:
+    """Read a post's title that goes on in the next line (`AMBASSADE DE FRANCE`, `EN ITALIE`)."""
+    post = posts.titled(f"{text} {following}") if posts.may_go_on(text) else ""
+    if post:
+        found.looks.setdefault("post", post)
+        found.said_at = number
+    return bool(post)
+
+
+def _named_columns(lines: Sequence[Line], number: int) -> list[Labelled]:
+    """The values under a row of labels, a cell each; none where it is no such row."""
+    cells = lines[number].cells
+    if len(cells) < 2 or number + 1 >= len(lines) or len(lines[number + 1].cells) != len(cells):
+        return []
+    named = [labels.read(cell) for cell in cells]
+    below = zip(named, lines[number + 1].cells, strict=True)
+    if not all(each and not each.value for each in named):
+        return []
+    return [Labelled(each.name, each.label, value) for each, value in below if each]
 
 
 def _labelled(
@@ -146,7 +217,9 @@ def _field(found: _Found, label: Labelled, value: str) -> bool:
     if name == "subject":
         return _keep(found, name, value[:MAX_SUBJECT].strip())
     if name == "date":
-        return _date(found, found.labelled, dates.dateline(value, _is_place))
+        whole = dates.dateline(value, _is_place)
+        first = whole or dates.dateline(_AFTER_A_DATE.split(value)[0], _is_place)
+        return _date(found, found.labelled, first)
     if name == "reference":
         return _reference(found, label, value)
     if name in ("cites", "cited"):
@@ -288,6 +361,7 @@ def _head(found: _Found, lines: Sequence[Line]) -> Head:
         guessed=frozenset(guessed),
         impossible="" if "date" in fields else found.impossible,
         office=found.office,
+        title=found.title,
     )
 
 

@@ -82,7 +82,7 @@ def own(value: str) -> str:
     number = _NUMBER.fullmatch(undated) or _NAMED.fullmatch(undated)
     reference = (number["number"] if number else undated).strip().rstrip(".,;")
     known = _REFERENCE.fullmatch(reference) and not _WORD_OF_TEXT.search(folded(reference))
-    return reference if known and not dates.read(reference) else ""
+    return reference if known and "|" not in reference and not dates.read(reference) else ""
 
 
 def cited(value: str) -> list[Reference]:
