@@ -217,7 +217,7 @@ def test_a_cover_mail_is_told_with_the_note_that_it_brings(text: str) -> None:
         "Ci-joint la note. Le chômage atteint 6,1 % en mars.",
         "Bonjour,\nCi-joint le texte.\nCordialement,\nX\nPS : le ministre a été remplacé ce matin "
         "par son collègue de la santé, qui dit vouloir rouvrir la négociation.",
-        "Je vous transmets l'analyse : la réforme reporte l'âge légal et supprime les régimes spéciaux.",
+        "Je vous transmets l'analyse : la réforme reporte l'âge légal et supprime des régimes.",
         "Voici les mesures annoncées : gel des pensions, ticket modérateur, jour férié supprimé.",
         "Le gouvernement adresse un avertissement aux caisses.",
         "La ministre a présenté un plan pour l'hôpital en annexe de la loi de finances.",
