@@ -51,6 +51,7 @@ ADMITS = {
     "GET /api/v1/notes/{note_id}/trace": "read submit",
     "GET /api/v1/notes/{note_id}/revisions": "read submit",
     "GET /api/v1/notes/{note_id}/original": "read submit",
+    "GET /api/v1/notes/{note_id}/cover": "read submit",
     "POST /api/v1/notes/{note_id}/corrections": "read",
     "POST /api/v1/notes/{note_id}/expunge": "administer",
     "POST /api/v1/preview": "read submit",

@@ -17,6 +17,8 @@ MOST_CHARACTERS = 6_000
 """Of a text that is looked at, its signature and the notices of its office among them."""
 LONG_SIGNATURE = 14
 """Words in a line of a signature."""
+MOST_NAMED = 6
+"""Words behind a colon that may name a document by anything."""
 WRAPPED = 60
 """Characters of a line that goes on in the next one."""
 MOST_LINES = 10
@@ -37,31 +39,46 @@ _GREETING = re.compile(
 _CLOSING = re.compile(
     r"(?:bien |tres |salutations? |avec mes |meilleures? |sinceres? |respectueuse\w* )*"
     r"(?:cordialement|cdlt|cordiales? (?:salutations?|pensees)|bien a (?:vous|toi|tous)|amicalement"
-    r"|amities|sincerement|respectueusement|salutations?|remerciements|(?:best|kind|warm) regards"
-    r"|regards|best|sincerely|yours (?:sincerely|faithfully)|mfg|cordiali saluti|un saludo|saludos"
+    r"|amities|bav|sincerement|respectueusement|salutations?|remerciements"
+    r"|(?:best|kind|warm) regards|regards|best|sincerely|yours (?:sincerely|faithfully)|mfg"
+    r"|cordiali saluti|un saludo|saludos"
     r"|(?:mit )?(?:freundlichen|besten|viele|beste) gru(?:ss|ß)en?)\b[^.!?\n]{0,60}[,.!]?"
+)
+_PAPER = (
+    r"(?:notes?|syntheses?|breves?|rapports?|annexes?|tableaux?|questionnaires?|reponses?|bulletins?"
+    r"|documents?|comptes? rendus?|textes?|traductions?|versions?|telegrammes?|fiches?|analyses?"
+    r"|elements|contributions?|dossiers?|fichiers?|revues?|courriers?|lettres?|projets?)"
 )
 _ANNOUNCES = _any(
     r"ci[- ]?(?:jointe?s?|annexee?s?|apres|dessous|incluse?s?)",
     r"pieces?[ -]jointes?",
-    r"p\.?j\.?|pjs",
-    r"jointe?s? (?:a|au|en)",
-    r"en (?:annexe|attache|attachement|pj|fichier|document joint)",
-    r"(?:note|document|rapport)s? jointe?s?",
+    r"p\.?j\.?|pjs|sous ce pli",
+    r"jointe?s? (?:a|au) (?:ce|cet|cette|mon|notre|present)",
+    rf"{_PAPER} (?:\w+ ){{0,6}}(?:est |sont )?jointe?s?(?: [àa]|$|[.,;])",
+    r"en (?:attache|attachement|pj|fichier joint|document joint)",
+    rf"{_PAPER} .{{0,60}}en annexe|en annexe .{{0,60}}{_PAPER}",
     r"(?:veuillez|vous|voudrez|tu) (?:bien )?(?:trouver\w*|recevrez)",
-    r"prie de (?:bien )?(?:vouloir )?trouver",
-    r"voici",
-    r"transmets|transmettons|adresse|adressons|envoie|envoyons|communique|communiquons",
-    r"(?:fais|faisons) (?:suivre|parvenir|passer)",
-    r"soumets|remets|remettons",
+    r"(?:prie|merci) de (?:bien )?(?:vouloir )?trouver",
+    rf"voici .{{0,30}}{_PAPER}",
+    r"(?:je|nous) .{0,60}(?:transmets|transmettons|adresse|adressons|envoie|envoyons|communique"
+    r"|communiquons|soumets|soumettons|remets|remettons"
+    r"|(?:fais|faisons) (?:suivre|parvenir|passer))",
     r"(?:honneur|plaisir|permets|permettons|chargee?) .{0,30}(?:transmettre|adresser|envoyer"
     r"|communiquer|remettre|soumettre|faire (?:suivre|parvenir|tenir|passer))",
     r"de la part d[eu]",
     r"(?:please|kindly) find|attached|enclosed",
     r"anbei|beigefugte?|anhangend|im anhang|in der anlage|in allegato|adjunt[oa]",
 )
+_REPORTS = re.compile(
+    r"\b(?:a|ont) (?!été |bien |demand|souhait|sollicit|valid|visé|sign|rédig|prépar|transmis"
+    r"|adress|envoy|fait )(?:\w+ment )?\w+(?:é|i|u|is|it)(?:e?s)?\b"
+    r"|\b(?:qui|et|le gouvernement|le parlement|la réforme|la loi|l['’]état) (?:reporte|relève"
+    r"|supprime|adopte|annonce|propose|prévoit|crée|instaure|augmente|baisse|recule|saisit|refuse"
+    r"|introduit)\b"
+)
+"""What says something itself, whatever it announces; of a text in small letters, accents kept."""
 _POLITE = _any(
-    r"(?:restons?|demeurons?|demeure|reste) .{0,30}(?:disposition|disponibles?)",
+    r"(?:restons?|demeurons?|demeure|reste|tiens|tenons) .{0,30}(?:disposition|disponibles?)",
     r"n['’ ]hesite[zr]?s? pas",
     r"bon(?:ne)? (?:reception|lecture|journee|soiree|semaine|fin|week-?end|courage)",
     r"merci|remercie|remercions|remerciant",
@@ -72,14 +89,14 @@ _POLITE = _any(
     r"veuillez (?:agreer|recevoir|croire)",
     r"je vous prie (?:d['’ ]agreer|de (?:recevoir|croire))",
     r"a (?:toutes fins utiles|toute fin utile)",
-    r"bien recue?s?",
+    r"bien recue?s?|(?:mes|nos) excuses|(?:prie|prions) de m['’]excuser",
     r"(?:en )?vous (?:en )?souhait(?:e|ons|ant)",
     r"dans l['’]attente",
     r"accuser reception",
     r"thank you|thanks|do not hesitate|don['’]t hesitate|vielen dank|grazie|gracias",
 )
 _DESCRIBES = re.compile(
-    r"(?:(?:cette|ces) (?:notes?|syntheses?|breves?)|celle-ci|celui-ci|elles?|ils?"
+    r"(?:(?:cette|ces) (?:notes?|syntheses?|breves?|versions?)|celle-ci|celui-ci|elles?|ils?"
     r"|(?:ce|ces) (?:documents?|rapports?|bulletins?)) (?:fait le point|font le point|portent?"
     r"|presente(?:nt)?|traite(?:nt)?|reponde?n?t?|complete(?:nt)?|actualise(?:nt)?|annule(?:nt)?"
     r"|remplace(?:nt)?|fait suite|a ete (?:valide|relu|vise)|ne comporte|reprend)"
@@ -98,12 +115,9 @@ _LABELLED = re.compile(
     r"|p\.?j\.?|pieces?[ -]jointes?|subject|attachments?|poste)\s*(?:\(\d+\)\s*)?:.{0,200}"
 )
 _FILE = re.compile(r"\S\.(?:docx?|odt|pdf|html?|txt|md|zip|eml|rtf)\b")
-_DOCUMENT = re.compile(
-    r"(?:(?:l[ae]s?|une?|deux|trois|son|sa|ses|notre|nos) |l['’])?(?:notes?|syntheses?|breves?"
-    r"|rapports?|annexes?|tableaux?|questionnaires?|reponses?|bulletins?|documents?"
-    r"|comptes? rendus?|textes?|traductions?|versions?|telegrammes?|fiches?)\b"
-)
+_DOCUMENT = re.compile(rf"(?:(?:l[ae]s?|une?|deux|trois|son|sa|ses|notre|nos) |l['’])?{_PAPER}\b")
 _BULLET = re.compile(r"\s*(?:[-–—•*·]|\d{1,2}[.)])\s+")
+_INITIALS = re.compile(r"(?:[A-Z]\.[ -]?){1,4}")
 _SENTENCES = re.compile(r"(?<=[.!?;])\s+(?=[A-ZÀ-Þ«])|\n\s*\n")
 _SIGNED = re.compile(r"^(?:--|__+|—)\s*$", re.M)
 _FIGURES = re.compile(r"\d\s?%|\d\s?(?:milli|€|euros?\b)|\b\d{1,3}[,.]\d\b")
@@ -152,7 +166,7 @@ def _unclosed(text: str) -> tuple[str, str]:
 
 def _is_name(line: str) -> bool:
     plain = line.strip()
-    if not plain or _ADDRESS.fullmatch(plain):
+    if not plain or _ADDRESS.fullmatch(plain) or _INITIALS.fullmatch(plain):
         return True
     return (
         len(plain.split()) <= LONG_SIGNATURE
@@ -193,8 +207,16 @@ def _is_of_letter(sentence: str) -> bool:
         return False
     if _BULLET.match(sentence):  # one of the documents that are named
         return bool(_DOCUMENT.match(plain) or _FILE.search(plain))
+    if _REPORTS.search(sentence.lower()) or _says_more(plain):
+        return False
     said = _ANNOUNCES.search(plain) or _POLITE.search(plain) or _FILE.search(plain)
     return bool(said or _DESCRIBES.match(plain))
+
+
+def _says_more(plain: str) -> bool:
+    """Whether something other than a document is told behind a colon."""
+    _, colon, told = plain.partition(" :")
+    return bool(colon) and len(told.split()) > MOST_NAMED and not re.search(_PAPER, told)
 
 
 def _is_of_signature(line: str) -> bool:

@@ -188,6 +188,9 @@ COVERS = [
     "Bonjour Anne,\n\nVous trouverez ci-joint :\n- la note BER-2026-1 ;\n- son annexe.\n\n"
     "Cordialement,\nX\n\nCe message et ses pièces jointes sont confidentiels et destinés aux seuls "
     "destinataires indiqués ci-dessus ; merci de le détruire s'il vous parvient par erreur.",
+    "La note demandée est jointe.",
+    "Bonjour à tous,\nPJ la note de ce jour.\nBàv,\nM.",
+    "Bonjour,\n\nCette version annule et remplace la précédente.\n\nCordialement,\nJ. M.",
     "Dear all,\n\nPlease find attached our note on minimum wages.\n\nBest regards,\nJ.",
     "Sehr geehrte Kollegen,\n\nanbei die Notiz.\n\nMit freundlichen Grüßen\nA. Weber",
     "Bonjour,\n\nComme convenu, je vous adresse en pièce jointe notre note sur la dépendance. Elle "
@@ -214,6 +217,10 @@ def test_a_cover_mail_is_told_with_the_note_that_it_brings(text: str) -> None:
         "Ci-joint la note. Le chômage atteint 6,1 % en mars.",
         "Bonjour,\nCi-joint le texte.\nCordialement,\nX\nPS : le ministre a été remplacé ce matin "
         "par son collègue de la santé, qui dit vouloir rouvrir la négociation.",
+        "Je vous transmets l'analyse : la réforme reporte l'âge légal et supprime des régimes.",
+        "Voici les mesures annoncées : gel des pensions, ticket modérateur, jour férié supprimé.",
+        "Le gouvernement adresse un avertissement aux caisses.",
+        "La ministre a présenté un plan pour l'hôpital en annexe de la loi de finances.",
         "Réforme des retraites en Italie",
         "Rencontre avec le ministre\nPrésentation du plan",
         "Ci-joint la loi.\n- Le gouvernement reporte l'âge légal.\n- L'opposition saisit la cour.",
