@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from schemas.letters import plain
 from schemas.marks import LONGEST, NONE, STRICTEST, Marks, canonical, letters
@@ -30,8 +30,10 @@ from services.runtime.mark_forms import (
 )
 from services.runtime.marks import HEAD_LINES, LONG_TITLE, is_sentence, is_text
 
-MOST_LINES = 20_000
+MOST_LINES = 10_000
 """Lines with what may be a mark that are looked at: of more, the whole is for the fewest."""
+MOST_SIGNS = 1_000
+"""Marks in brackets of one line, likewise."""
 SHORT_LABEL = 40
 """Characters before a mark in brackets that may label a paragraph: *Commentaire (SF) : …*."""
 
@@ -110,6 +112,9 @@ class Whole:
     words: str
     marks: Marks
     doubtful: bool = False
+
+
+_TOO_MANY = Whole("mentions en trop grand nombre", STRICTEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +303,7 @@ class _Body:
         for number in numbers[:MOST_LINES]:
             self._line(number)
         if len(numbers) > MOST_LINES:
-            self.whole.append(Whole("mentions en trop grand nombre", STRICTEST))
+            self.whole.append(_TOO_MANY)
 
     @cached_property
     def _titles(self) -> int:
@@ -324,7 +329,10 @@ class _Body:
     def _line(self, number: int) -> None:
         line = self._lines[number]
         places = _leads(line)
-        inside = list(bracketed(line))
+        inside = list(islice(bracketed(line), MOST_SIGNS + 1))
+        if len(inside) > MOST_SIGNS:
+            self.whole.append(_TOO_MANY)
+            return
         ends = [sign for sign in inside if sign.kind is not Kind.STANDS]
         ends += [
             sign

@@ -13,7 +13,7 @@ from schemas.marks import NONE, STRICTEST, Level, Marks
 from schemas.note import normalise_text
 from schemas.vocabulary import Marking
 from services.runtime import marks
-from services.runtime.marked_passages import MOST_LINES, beside, look
+from services.runtime.marked_passages import MOST_LINES, MOST_SIGNS, beside, look
 from services.runtime.marks import Text
 
 DR = Marks(Marking.DIFFUSION_RESTREINTE)
@@ -366,6 +366,7 @@ def test_many_near_marks_take_linear_time(line: str) -> None:
 def test_of_too_many_lines_with_marks_the_whole_is_for_the_fewest() -> None:
     found = look("Note", "[DR] x.\n" * (MOST_LINES + 1))
     assert found.of_the_whole == STRICTEST
+    assert look("Note", f"{OPEN} [DR]" * (MOST_SIGNS + 1)).of_the_whole == STRICTEST
 
 
 @given(st.text(alphabet="DRSF[]()/<> :.-–éÉ\nœfinbutabc«»1\u00a0\u0301", max_size=300))
