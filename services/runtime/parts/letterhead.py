@@ -33,13 +33,14 @@ _LABELS = frozenset(
         *("urgence", "priorite", "version", "service", "direction", "ministere", "visa", "statut"),
         *("pour action", "pour information", "pour attribution", "suite a donner", "envoye"),
         *("service emetteur", "service redacteur", "de la part de", "pour copie", "ambassade"),
+        *("info", "pour info"),
         *("lieu", "lieu et date", "nombre de pages", "pages", "redigee par", "etabli par"),
     }
 )
 CONTENTS = frozenset({"sommaire", "table des matieres", "plan de la note", "contents"})
 _SIGNING = frozenset({"signe", "contact", "contacts", "redaction", "relecture", "valide par"})
 """Labels at a text's end, beside those of the letterhead."""
-_LABELLED = re.compile(r"([^:|]{1,40}?) ?: ?\|? ?(.*)")
+_LABELLED = re.compile(r"\|? ?([^:|]{1,40}?)(?: ?: ?\|? ?(.*)| \| ([^|]*)\|?$)")
 MOST_OF_A_LINE = 120
 """Characters of a line of a letterhead that bears no label."""
 MOST_OF_A_TITLE = 35
@@ -222,7 +223,7 @@ def signs(line: Line) -> bool:
     plain = folded(line.text)
     label = _LABELLED.match(line.text)
     if label and _label(label[1]) in _SIGNING:
-        return label[2].count(" ") < MOST_OF_A_LABEL
+        return line.text.count(" ") < MOST_OF_A_LABEL
     return _kind(line, plain) in {"head", "office"}
 
 
@@ -235,7 +236,10 @@ def _kind(line: Line, plain: str) -> str | None:
     if label and (name := _label(label[1])) in _SUBJECT | _LABELS:
         if name in _SUBJECT:
             return "subject"
-        return "head" if label[2].count(" ") < MOST_OF_A_LABEL else None
+        value = label[2] or label[3] or ""
+        return "head" if value.count(" ") < MOST_OF_A_LABEL else None
+    if plain == "objet":
+        return "subject"
     cells = _cells(line.text, plain)
     if line.end - line.start > MOST_OF_A_LINE * max(1, len(cells)):
         return None
