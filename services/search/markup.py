@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _HEADING = re.compile(r"^ {0,3}(#{1,6}[ \t]+)(?=\S)([^\n]*)", re.MULTILINE)
-_RULE = re.compile(r"^[ \t]*(?=[^\n]*\|)[|:\- \t]*---[|:\- \t]*(?:\n|\Z)", re.MULTILINE)
+_RULE = frozenset("|:- \t")
 _WITHIN = r"(?:[^{0}\n]|\n(?![^\S\n]*(?:\n|\Z))|{0}(?!{0}))"
 _BOLD = tuple(
     re.compile(rf"(?<![\w{one}]){one}{one}(?=[^\s{one}])({within}+)(?<=\S){one}{one}(?!\w)")
@@ -38,9 +38,7 @@ def _signs(text: str) -> Iterable[Sign]:
     for found in _HEADING.finditer(text):
         yield Sign(found.start(), found.end(1), hidden=True)
         yield Sign(found.start(2), found.end(2), hidden=False)
-    for found in _RULE.finditer(text):
-        yield Sign(found.start(), found.end(), hidden=True)
-    yield from _edges(text)
+    yield from _tables(text)
     for bold in _BOLD:
         for found in bold.finditer(text):
             start, end = found.span(1)
@@ -52,12 +50,14 @@ def _signs(text: str) -> Iterable[Sign]:
         yield Sign(found.end() - 1, found.end(), hidden=True)
 
 
-def _edges(text: str) -> Iterable[Sign]:
-    """The signs that begin and end a table's row."""
+def _tables(text: str) -> Iterable[Sign]:
+    """The rule under a table's head, and the signs that begin and end a row."""
     at = 0
     for line in text.splitlines(keepends=True):
         row = line.strip()
-        if len(row) > 2 and row[0] == row[-1] == "|" and not _RULE.match(line):
+        if "|" in row and "---" in row and _RULE.issuperset(row):
+            yield Sign(at, at + len(line), hidden=True)
+        elif len(row) > 2 and row[0] == row[-1] == "|":
             start, end = line.index("|"), line.rindex("|")
             first = len(line) - len(line[start + 1 :].lstrip())
             last = len(line[:end].rstrip())

@@ -26,6 +26,8 @@ QUOTES_SHOWN = 6
 MENTIONED = f"pays-{Role.MENTIONED.value}"
 HIDDEN_SIGN, STRONG = "sign", "strong"
 """Tags of stretches of text that are not shown, or shown in bold."""
+MOST_SIGNS = 20_000
+"""Beyond, a text is shown as it is: ten times what a report of 500 pages has, half a second."""
 MENTIONED_SHOWN = 4
 """Countries mentioned that are listed at once; a report can mention forty."""
 QUOTE_CHARACTERS = 80
@@ -351,10 +353,11 @@ def _mention_spans(note: Note, where: str, mentions: dict[str, Mention]) -> list
 
 
 def _markup_spans(text: str) -> list[Span]:
-    """The signs of Markdown, which are not shown, and what they set off."""
-    return [
-        Span(sign.start, sign.end, HIDDEN_SIGN if sign.hidden else STRONG) for sign in signs(text)
-    ]
+    """The signs of Markdown, which are not shown, and what they set off; none of too many."""
+    found = signs(text)
+    if len(found) > MOST_SIGNS:
+        return []
+    return [Span(sign.start, sign.end, HIDDEN_SIGN if sign.hidden else STRONG) for sign in found]
 
 
 def _original(note_id: UUID, row: OriginalRow) -> Original:

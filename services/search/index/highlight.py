@@ -188,7 +188,10 @@ def _windows(
 ) -> Iterable[tuple[tuple[int, int, int], int, int]]:
     """(rank, start, end) of the passage that each match opens."""
     for at, match in enumerate(matches):
-        start = _word_start(text, max(0, match.start - CONTEXT), match.start)
+        earliest = max(0, match.start - CONTEXT)
+        # What stands above the match's own paragraph says nothing of it.
+        gap = text.rfind("\n\n", earliest, match.start)
+        start = _word_start(text, earliest if gap < 0 else gap + 2, match.start)
         end = _word_end(text, min(len(text), start + size), min(match.end, start + size))
         inside = []
         for other in matches[at:]:

@@ -67,6 +67,13 @@ def test_a_fragment_begins_and_ends_with_whole_words() -> None:
     assert body[at + len(plain(fragment))] == " "
 
 
+def test_a_fragment_does_not_begin_in_the_paragraph_above() -> None:
+    body = "Référence : ROM-2026-0811\n\nLe taux de chômage recule.\nLe chômage des jeunes aussi."
+    assert fragments("taux", body)[0].startswith("Le <mark>taux</mark>")
+    assert fragments("jeunes", body)[0].startswith("Le taux de chômage recule.")
+    assert fragments("ROM", body)[0].startswith("Référence")
+
+
 def test_the_fragments_with_most_different_words_are_chosen_and_shown_in_order() -> None:
     gap = "La suite du rapport parle d'autre chose. " * 10
     body = gap.join(
