@@ -18,6 +18,7 @@ from typing import Any
 
 from evaluation.records import BESIDE, GOLD
 from services.classify import ner
+from services.classify.classifier import folded
 from services.classify.countries import about_probabilities, country_tags
 from services.classify.gazetteer import gazetteer
 from services.classify.text import Folded, fold
@@ -134,12 +135,7 @@ def _gold() -> Iterator[Case]:
 
 
 def _folded(case: Case) -> tuple[Folded, Folded]:
-    return fold(case.title, _known()), fold(case.text, _known())
-
-
-@cache
-def _known() -> frozenset[str]:
-    return gazetteer().words
+    return folded(case.title, case.text)
 
 
 def tags(case: Case) -> Tags:

@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -24,9 +23,9 @@ from sklearn.linear_model import LogisticRegression
 from evaluation.records import Record, read, sources
 from schemas.vocabulary import themes
 from services.classify import linear
-from services.classify.lexicon import lexicon
+from services.classify.classifier import folded
 from services.classify.linear import Model
-from services.classify.text import Folded, fold
+from services.classify.text import Folded
 from services.classify.themes import dense, tally
 
 OUTPUT = Path(linear.__file__).parent / linear.FILE
@@ -78,7 +77,7 @@ class Judged:
 
 def examples(record: Record, *, parts: bool = True) -> list[Example]:
     """The record as a whole, first; then its parts, each by itself."""
-    subject, body = fold(record.title, _words()), fold(record.text, _words())
+    subject, body = folded(record.title, record.text)
     found = [_example(record, 1.0, subject, body)]
     if parts and linear.body_beyond(subject, body).words:
         found.append(_example(record, TITLE_WEIGHT, subject, linear.EMPTY))
@@ -297,11 +296,6 @@ def _logit(probability: float) -> float:
     least = 1e-9
     inside = min(1 - least, max(least, probability))
     return math.log(inside / (1 - inside))
-
-
-@cache
-def _words() -> frozenset[str]:
-    return lexicon().words
 
 
 def main() -> None:

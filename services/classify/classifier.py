@@ -8,9 +8,10 @@ from services.classify import ner
 from services.classify.countries import country_tags
 from services.classify.gazetteer import gazetteer
 from services.classify.lexicon import lexicon
+from services.classify.matter import matter
 from services.classify.organisations import organisation_tags, organisations
 from services.classify.release import RELEASE
-from services.classify.text import fold
+from services.classify.text import Folded, fold
 from services.classify.themes import theme_tags
 
 
@@ -24,13 +25,19 @@ def classify_texts(subject: str, body: str, post: str | None = None) -> Classifi
 
     Raises Misconfigured where a name needs the language model and that is not installed.
     """
-    folded_subject, folded_body = fold(subject, _words()), fold(body, _words())
+    folded_subject, folded_body = folded(subject, body)
     return Classification(
         release=RELEASE,
         themes=theme_tags(folded_subject, folded_body),
         countries=country_tags(folded_subject, folded_body, post, ner.is_place),
         organisations=organisation_tags(folded_subject, folded_body),
     )
+
+
+def folded(subject: str, body: str) -> tuple[Folded, Folded]:
+    """Subject and body as they are tagged: folded, without what weighs nothing."""
+    said = matter(subject, body)
+    return fold(said[0], _words()), fold(said[1], _words())
 
 
 def warm_up() -> None:

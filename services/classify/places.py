@@ -7,7 +7,6 @@ from functools import cache
 from typing import Literal
 
 from services.classify.gazetteer import Kind, Place, bodies, gazetteer, trap
-from services.classify.layout import Menus, menus
 from services.classify.matching import Match
 from services.classify.text import Folded
 
@@ -32,8 +31,6 @@ COMPARED_WEIGHT = 0.15
 """Of a country that is only compared with ("contrairement à l'Espagne", "comme en Italie")."""
 PARTNER_WEIGHT = 0.3
 """Of a country that only says where a body named by its acronym is ("le SEPE en Espagne")."""
-MENU_WEIGHT = 0.05
-"""Of a country in a menu round an article."""
 LIST_WEIGHT = 0.3
 """Of one in a long enumeration: it is one of many."""
 HEADING_FACTOR = 3.0
@@ -153,7 +150,7 @@ def hits(subject: Folded, body: Folded, is_place: IsPlace) -> list[Hit]:
             if match.term.meaning.kind is not Kind.HIDDEN and not _trapped(text, match)
         ]
         matches += _apart(_first_ones(bodies().find(text)), matches)
-        frame = Frame(name, menus(text), _listed(text, matches), seated, treaty)
+        frame = Frame(name, _listed(text, matches), seated, treaty)
         for match in matches:
             place = match.term.meaning
             hit = _hit(text, match, frame)
@@ -196,11 +193,10 @@ def _once(found: Sequence[Hit]) -> list[Hit]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What surrounds the passages of a field: menus, enumerations, whether an international body
-    is named in the note, whether its subject names a treaty."""
+    """What surrounds the passages of a field: enumerations, whether an international body is named
+    in the note, whether its subject names a treaty."""
 
     field: Literal["subject", "body"]
-    menus: Menus
     listed: frozenset[int]
     seated: bool
     treaty: bool
@@ -211,12 +207,11 @@ def _hit(text: Folded, match: Match[Place], frame: Frame) -> Hit:
     compared = _compared(text, first)
     between = _between(text, match)
     agreed = between is not None and _agreed(text, between)
-    in_menu = frame.menus.holds(first)
-    heading = frame.field == "body" and not in_menu and _opens(text, match)
+    heading = frame.field == "body" and _opens(text, match)
     leading = heading or (
         frame.field == "body"
-        and not (in_menu or compared)
-        and first - frame.menus.before(first) < min(LEAD, max(SHORT_LEAD, len(text.words) // 2))
+        and not compared
+        and first < min(LEAD, max(SHORT_LEAD, len(text.words) // 2))
     )
     leading = leading or (agreed and frame.treaty and between != first)
     weight = KIND_WEIGHT[place.kind] * _beside(text, match)
@@ -226,8 +221,6 @@ def _hit(text: Folded, match: Match[Place], frame: Frame) -> Hit:
         weight *= PARTNER_WEIGHT
     if frame.field == "subject":
         weight *= TITLE_FACTOR
-    elif in_menu:
-        weight *= MENU_WEIGHT
     elif first in frame.listed and not agreed:
         weight *= LIST_WEIGHT
     elif heading:

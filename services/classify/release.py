@@ -9,7 +9,7 @@ import json
 import sys
 from importlib.resources import files
 
-RELEASE = 4
+RELEASE = 5
 """Raise it by one with every change of lexicon, gazetteer, rules or weights that has been used."""
 
 DECIDING = (
@@ -19,10 +19,10 @@ DECIDING = (
     "gazetteer.py",
     "inflect.py",
     "institutions.py",
-    "layout.py",
     "lexicon.py",
     "linear.py",
     "matching.py",
+    "matter.py",
     "ner.py",
     "organisations.py",
     "places.py",
@@ -40,6 +40,8 @@ DECIDING = (
     "data/themes_model.txt",
     "data/traps.txt",
 )
+PARTS = ("__init__.py", "ending.py", "letterhead.py", "lines.py", "quoted.py")
+"""What tells a note's own text from the rest (services/runtime/parts)."""
 _REFERENCE = ("countries.json", "posts.json", "themes.json")
 _RECORD = "data/releases.json"
 
@@ -50,6 +52,9 @@ def fingerprint() -> str:
     package, reference = files("services.classify"), files("schemas") / "data"
     for name in DECIDING:
         digest.update(f"{name}\n".encode() + (package / name).read_bytes() + b"\0")
+    for name in PARTS:
+        part = files("services.runtime.parts") / name
+        digest.update(f"parts/{name}\n".encode() + part.read_bytes() + b"\0")
     for name in _REFERENCE:
         digest.update(f"{name}\n".encode() + (reference / name).read_bytes() + b"\0")
     return digest.hexdigest()

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.classification import CountryTag
 from services.classify.countries import country_tags
-from services.classify.layout import menus
+from services.classify.matter import body_matter
 from services.classify.ner import is_place
 from services.classify.text import fold
 
@@ -15,7 +15,7 @@ ARTICLE = (
 
 
 def found(subject: str, body: str = "", post: str | None = None) -> tuple[CountryTag, ...]:
-    return country_tags(fold(subject), fold(body), post, is_place)
+    return country_tags(fold(subject), fold(body_matter(body)), post, is_place)
 
 
 def about(subject: str, body: str = "", post: str | None = None) -> set[str]:
@@ -42,11 +42,11 @@ def test_a_menu_does_not_push_the_lead_away() -> None:
 
 def test_a_list_with_an_introduction_is_no_menu() -> None:
     text = "Les pays étudiés :\n- Espagne\n- Italie\n- Suède\n- Pologne\n"
-    assert menus(fold(text)).firsts == ()
+    assert body_matter(text) == text
 
 
 def test_one_line_has_no_menu() -> None:
-    assert menus(fold(ARTICLE)).firsts == ()
+    assert body_matter(ARTICLE) == ARTICLE
 
 
 def test_a_country_in_a_long_enumeration_is_only_mentioned() -> None:

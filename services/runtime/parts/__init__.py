@@ -5,14 +5,20 @@ One place knows them, for all who read a text: its header is read from its own p
 for it, excerpts begin with it.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from services.runtime.parts import ending
-from services.runtime.parts.letterhead import letterhead
-from services.runtime.parts.lines import Line
-from services.runtime.parts.quoted import Range, quoted, united
+from services.runtime.parts.letterhead import is_letterhead, letterhead, names_subject
+from services.runtime.parts.lines import Line, lines
+from services.runtime.parts.quoted import Range, introduction, quoted, united
+
+__all__ = ["Kind", "Part", "is_letterhead", "own_words", "parts", "parts_of_quoted", "without"]
+
+
+_WORD = re.compile(r"[^\W\d_]\S*")
 
 
 class Kind(StrEnum):
@@ -60,6 +66,21 @@ def parts(body: str) -> tuple[Part, ...]:
     return tuple(Part(kind, start, stop) for start, stop, kind in found.laid)
 
 
+def parts_of_quoted(body: str, quote: Part) -> tuple[Part, ...]:
+    """The parts of a message that a text quotes, by their place in that text: the lines that
+    introduce it are its letterhead and its subject. Of lines with a `>` nothing is told apart.
+    """
+    start = introduction(body, quote.start, quote.end)
+    opening = (
+        Part(Kind.SUBJECT if names_subject(line.text) else Kind.LETTERHEAD, line.start, line.end)
+        for line in lines(body, quote.start, start)
+    )
+    if start == quote.start:
+        return ()
+    inside = parts(body[start : quote.end])
+    return (*opening, *(Part(part.kind, part.start + start, part.end + start) for part in inside))
+
+
 def without(body: str, left_out: Iterable[Part]) -> str:
     """The text with these parts as blanks: every other character stays where it is."""
     pieces: list[str] = []
@@ -72,7 +93,7 @@ def without(body: str, left_out: Iterable[Part]) -> str:
 
 def own_words(body: str, found: Iterable[Part]) -> int:
     """How many words a text has beyond its parts: none or two, and it only brings something."""
-    return sum(any(map(str.isalpha, word)) for word in without(body, found).split())
+    return len(_WORD.findall(without(body, found)))
 
 
 class _Laid:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 LONG_LINE = 500
 """Characters beyond which a line is a paragraph: no more of it is looked at."""
 _EMPHASIS = re.compile(r"[*#]+|(?<!\w)_+|_+(?!\w)|</?[bi]>")
-_ENDS = (".", ";", "!", "?", "…", ",")
+_WRITTEN = re.compile(r"\S[^\n]*")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+SENTENCE_ENDS = (".", ";", "!", "?", "…", ",")
 SHORT = 14
 """Words up to which a line may be a heading, a name, a title."""
 
@@ -26,18 +28,17 @@ class Line(NamedTuple):
         return (
             self.end - self.start <= LONG_LINE
             and self.text.count(" ") < SHORT
-            and not self.text.endswith(_ENDS)
+            and not self.text.endswith(SENTENCE_ENDS)
         )
 
 
 def lines(text: str, start: int, end: int) -> Iterator[Line]:
     """The lines with text between two places, in order; blank ones are passed over."""
-    while start < end:
-        stop = text.find("\n", start, end)
-        stop = end if stop < 0 else stop
-        if plain := bare(text[start : min(stop, start + LONG_LINE)]):
-            yield Line(start, stop, plain)
-        start = stop + 1
+    for found in _WRITTEN.finditer(text, start, end):
+        if plain := bare(found[0][:LONG_LINE]):
+            begins = max(start, text.rfind("\n", start, found.start()) + 1)
+            yield Line(begins, found.end(), plain)
+        start = found.end()
 
 
 def lines_back(text: str, start: int, end: int) -> Iterator[Line]:
@@ -56,11 +57,14 @@ def line_start(text: str, place: int) -> int:
 
 def bare(text: str) -> str:
     """A line's words: no emphasis, single spaces."""
-    return " ".join(_EMPHASIS.sub("", text).split())
+    if any(sign in text for sign in "*#_<"):
+        text = _EMPHASIS.sub("", text)
+    return " ".join(text.split())
 
 
 def folded(text: str) -> str:
     """Small letters without accents, one kind of apostrophe and of number sign."""
     plain = text.replace("’", "'").replace("º", "°").casefold()
-    letters = unicodedata.normalize("NFD", plain)
-    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
+    if not plain.isascii():
+        plain = _ACCENTS.sub("", unicodedata.normalize("NFD", plain))
+    return " ".join(plain.split())

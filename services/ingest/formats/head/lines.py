@@ -39,7 +39,7 @@ class Line:
     @property
     def is_sentence(self) -> bool:
         """Whether it ends as a sentence does, or is a paragraph."""
-        return self.is_prose or _SENTENCE.search(self.text) is not None
+        return self.is_prose or is_sentence(self.text)
 
     @property
     def is_prose(self) -> bool:
@@ -76,6 +76,11 @@ def head_lines(text: str) -> Iterator[Line]:
         cells = tuple(filter(None, (bare(cell) for cell in _CELLS.split(raw.strip()))))
         yield Line(plain, cells or (plain,), apart, known.hold(middle))
         apart = False
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a line ends as a sentence does."""
+    return _SENTENCE.search(text) is not None
 
 
 def bare(raw: str) -> str:

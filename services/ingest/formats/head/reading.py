@@ -8,11 +8,13 @@ from schemas.note import MAX_SUBJECT
 from services.ingest.formats.head import dates, genres, labels, people, posts, references
 from services.ingest.formats.head.folding import folded
 from services.ingest.formats.head.labels import Labelled
-from services.ingest.formats.head.lines import LONG_LINE, Line, bare, head_lines
+from services.ingest.formats.head.lines import LONG_LINE, Line, bare, head_lines, is_sentence
 from services.ingest.formats.head.values import listed, subject_of, value_after
 
 LISTS = ("cites", "addressees")
 """Fields of several values, joined by `;`."""
+MOST_TITLES = 2
+"""Lines above the last of a header that are no sentence: a title, a name."""
 _ACTION = frozenset({"pour action", "pour attribution", "pour suite a donner"})
 _INFORMATION = frozenset({"pour information", "pour info"})
 _RANKS = {"author": 0, "sender": 1, "signatory": 2}
@@ -79,12 +81,16 @@ def title(body: str, header: Head) -> str:
 
 
 def has_body(text: str, subject: str) -> bool:
-    """Whether a text has more than the lines of a header, and than its title."""
+    """Whether a text has more than the lines of a header, and than titles above or among these."""
     header = read(text)
     if not header.fields:
         return True
     known = header.lines | {bare(subject)}
-    return any(bare(line) not in known for line in text.splitlines() if any(map(str.isalnum, line)))
+    lines = [bare(line) for line in text.splitlines() if any(map(str.isalnum, line))]
+    own = [number for number, line in enumerate(lines) if line not in known]
+    last = max((number for number, line in enumerate(lines) if line in known), default=-1)
+    titles = [number for number in own if number < last and not is_sentence(lines[number])]
+    return len(own) > len(titles) or len(titles) > MOST_TITLES
 
 
 def note_fields(fields: Mapping[str, str]) -> dict[str, Any]:
