@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from services.ingest.formats import archive, beside, blocks
+from services.ingest.formats import archive, beside, blocks, encrypted
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused
 from services.ingest.formats.xml import Element, attribute, children, local, parsed
@@ -53,7 +53,7 @@ def read(data: bytes) -> Content:
         if "META-INF/manifest.xml" in names:
             manifest = archive.read(packed, "META-INF/manifest.xml")
             if b"encryption-data" in manifest:
-                raise Refused(422, "Le document est protégé par un mot de passe : l'enlever.")
+                raise Refused(422, f"Le document est {encrypted.PASSWORD}.")
         root = parsed(archive.read(packed, "content.xml"), _WHAT)
         parts = beside.of_parts(packed, _WHAT, without=_NO_WORDS, properties_in=("meta.xml",))
         outside = beside.joined(chain(_left_out(root), beside.attributes(root), parts))

@@ -18,7 +18,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from schemas.note import MAX_BODY
-from services.ingest.formats import beside, blocks
+from services.ingest.formats import beside, blocks, encrypted
 from services.ingest.formats.blocks import SEPARATOR, Block
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 
@@ -114,7 +114,7 @@ def read(data: bytes) -> Content:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
-            raise Refused(422, "Le PDF est protégé par un mot de passe : l'enlever.") from error
+            raise Refused(422, f"Le PDF est {encrypted.PASSWORD}.") from error
         raise damaged("PDF") from error
     with closing(document):
         if len(document) > MOST_PAGES:
