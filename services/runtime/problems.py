@@ -93,7 +93,7 @@ def answer(said: Problem, headers: Mapping[str, str] | None = None) -> Response:
 
 
 def unavailable(error: Unavailable) -> Response:
-    """503 with Retry-After; the reason goes to the log, and to the sender what may be said of it."""
+    """503 with Retry-After; the reason goes to the log, what may be said of it to the sender."""
     logger.warning("unavailable: %s", error.reason)
     return answer(away(error), {"Retry-After": str(error.retry_after)})
 

@@ -72,6 +72,7 @@ def _number(error: BaseException) -> int:
     return _OF_POSTGRESQL.get(str(getattr(error, "sqlstate", "")), 0)
 
 
-def reason(error: OSError) -> str:
-    """The reason of an error of the system; the system's own words for one that is rare."""
-    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+def reason(error: BaseException) -> str:
+    """The reason of an error of the system or of a database; its own words for one that is rare."""
+    known = _REASONS.get(_number(error))
+    return known or getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -128,3 +128,19 @@ def test_blanks_round_a_key_are_no_part_of_it(blanks: str, tmp_path: Path) -> No
         )
         assert answer.returncode == 3, answer.stderr
         assert "ne répond pas" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("keys", "--help")])
+def test_a_full_disk_under_the_output_is_one_line(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [VALISE, *arguments],
+            env={"PATH": "/usr/bin:/bin"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "valise : disque plein\n"

@@ -6,7 +6,7 @@ from email.message import Message
 
 from services.ingest.formats.model import Refused
 
-PASSWORD = "protégé par un mot de passe, donc chiffré : l'enregistrer sans mot de passe"
+UNLOCK = "protégé par un mot de passe, donc chiffré : l'enregistrer sans mot de passe"
 
 _SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _ARMOUR = re.compile(rb"(?:\xef\xbb\xbf)?\s*-----BEGIN (PGP MESSAGE|PKCS7|CMS)-----")

@@ -165,7 +165,7 @@ def _refuse_others(data: bytes) -> None:
     for signature, what in _OTHERS:
         if data.startswith(signature):
             if _ENCRYPTED_PACKAGE in data:
-                raise Refused(422, f"Le document est {encrypted.PASSWORD}.")
+                raise Refused(422, f"Le document est {encrypted.UNLOCK}.")
             raise Refused(415, f"Format non pris en charge ({what}) ; acceptés : {_KNOWN}.")
 
 

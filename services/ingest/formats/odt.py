@@ -53,7 +53,7 @@ def read(data: bytes) -> Content:
         if "META-INF/manifest.xml" in names:
             manifest = archive.read(packed, "META-INF/manifest.xml")
             if b"encryption-data" in manifest:
-                raise Refused(422, f"Le document est {encrypted.PASSWORD}.")
+                raise Refused(422, f"Le document est {encrypted.UNLOCK}.")
         root = parsed(archive.read(packed, "content.xml"), _WHAT)
         parts = beside.of_parts(packed, _WHAT, without=_NO_WORDS, properties_in=("meta.xml",))
         outside = beside.joined(chain(_left_out(root), beside.attributes(root), parts))

@@ -114,7 +114,7 @@ def read(data: bytes) -> Content:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
-            raise Refused(422, f"Le PDF est {encrypted.PASSWORD}.") from error
+            raise Refused(422, f"Le PDF est {encrypted.UNLOCK}.") from error
         raise damaged("PDF") from error
     with closing(document):
         if len(document) > MOST_PAGES:
