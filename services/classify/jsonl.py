@@ -14,7 +14,7 @@ from typing import Any
 
 from services.classify import ner
 from services.classify.classifier import classify_texts, load_data
-from services.ingest.formats import plain
+from services.runtime.reasons import reason
 
 CHUNK = 16
 """Lines per task: enough to hide the cost of passing them, few enough to keep a stream moving."""
@@ -28,6 +28,7 @@ MOST_CHARACTERS = 5_000_000
 """Of subject and body together: beyond any note (2,000,000), below what would exhaust memory."""
 
 Write = Callable[[bytes], Any]
+Read = Callable[[bytes], tuple[str, str, str | None]]
 
 
 def run(lines: Iterable[bytes], write: Write, workers: int | None = None) -> None:
@@ -69,16 +70,19 @@ def _run_on_all(lines: Iterable[bytes], write: Write, count: int) -> None:
         pool.shutdown(cancel_futures=True)
 
 
-def classify_file(path: Path) -> dict[str, Any]:
-    """The answer for a text file, its name as `id`; subject, post and text as `valise submit`
-    reads them."""
+def classify_file(path: Path, read: Read) -> dict[str, Any]:
+    """The answer for a text file, its name as `id`.
+
+    `read` gives subject, body and post in a file's bytes, ValueError (in French) where there are
+    none.
+    """
     try:
-        text = plain.read(path.read_bytes())
+        subject, body, post = read(path.read_bytes())
     except OSError as error:
-        return {"id": path.name, "error": f"fichier illisible : {error.strerror}"}
+        return {"id": path.name, "error": f"fichier illisible : {reason(error)}"}
     except ValueError as error:
         return {"id": path.name, "error": str(error)}
-    return _tags(path.name, text.subject, text.body, text.fields.get("post"))
+    return _tags(path.name, subject, body, post)
 
 
 def answer(line: bytes) -> dict[str, Any]:

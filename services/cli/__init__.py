@@ -34,6 +34,7 @@ from services.cli.terminal import guard, say
 from services.runtime import logs, private
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.inspection import refuse_inspection
+from services.runtime.reasons import reason
 from services.runtime.settings import Settings, check_names
 
 app = french.App(
@@ -73,15 +74,24 @@ def main() -> NoReturn:
         guard()
         set_up_logging(os.environ)
         code = french.run(app)
+        sys.stdout.flush()
     except Misconfigured as error:
         fail(str(error), 2)
     except (Unreachable, Unavailable) as error:
         fail(str(error), 3)
     except BrokenPipeError:
         # The reader of our output went away (`valise search … | head`): nothing to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_unsaid()
         sys.exit(1)
+    except OSError as error:
+        leave_unsaid()
+        fail(" : ".join(filter(None, (error.filename and str(error.filename), reason(error)))), 1)
     sys.exit(code)
+
+
+def leave_unsaid() -> None:
+    """Have what could not be written to standard output dropped, not tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def set_up_logging(env: Mapping[str, str]) -> None:

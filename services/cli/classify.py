@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.terminal import data_out, say
+from services.ingest.formats import plain
 
 
 def classify(
@@ -33,11 +34,17 @@ def classify(
         return
     refused = False
     for path in files or []:
-        answer = engine.classify_file(path)
+        answer = engine.classify_file(path, _read)
         refused = refused or "error" in answer
         say(json.dumps(answer, ensure_ascii=False))
     if refused:
         raise typer.Exit(1)
+
+
+def _read(content: bytes) -> tuple[str, str, str | None]:
+    """Subject, body and post of a text, as `valise submit` reads them."""
+    text = plain.read(content)
+    return text.subject, text.body, text.fields.get("post")
 
 
 def _handed_over(write: Callable[[bytes], Any]) -> Callable[[bytes], None]:

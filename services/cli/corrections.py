@@ -14,6 +14,7 @@ import typer
 from services.cli import client
 from services.cli.french import App
 from services.cli.terminal import data_out, say
+from services.runtime.reasons import reason
 
 app = App(help="Les corrections des lecteurs.", no_args_is_help=True)
 
@@ -67,4 +68,4 @@ def _target(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
                 draft.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise typer.BadParameter(f"{output} ne peut pas être écrit : {error.strerror}") from None
+        raise typer.BadParameter(f"{output} ne peut pas être écrit : {reason(error)}") from None

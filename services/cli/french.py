@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 from typer import core
 
-from services.cli.terminal import say
+from services.cli.terminal import say, say_text
 from services.runtime.french import detail
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -163,11 +163,11 @@ def run(app: typer.Typer) -> int:
 def wrong_use(error: _Error) -> int:
     """Say an error of typer's in French; its exit code."""
     if type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(error.format_message(), err=True)
+        say_text(error.format_message(), err=True)
         return int(error.exit_code)
     context = getattr(error, "ctx", None)
     if context is not None:
-        typer.echo(context.get_usage(), err=True)
+        say_text(context.get_usage(), err=True)
         say(f"Voir l'aide : {context.command_path} {context.help_option_names[0]}", "", err=True)
     say(f"Erreur : {message(error)}", err=True)
     return int(error.exit_code)

@@ -26,9 +26,9 @@ def say(*lines: str, err: bool = False) -> None:
         typer.echo(visible(line), err=err)
 
 
-def say_text(text: str) -> None:
+def say_text(text: str, err: bool = False) -> None:
     """Say a text from elsewhere with the lines and columns that it has."""
-    typer.echo(visible(text, keep=TABLES))
+    typer.echo(visible(text, keep=TABLES), err=err)
 
 
 def data_out() -> Callable[[bytes], Any]:

@@ -10,9 +10,9 @@ from typing import IO
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from services.runtime.errors import Unavailable
 from services.runtime.guard.limits import counts_itself
 from services.runtime.problems import ProblemError
+from services.runtime.reasons import away
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -95,7 +95,7 @@ async def spooled(request: Request, limit: int) -> IO[bytes]:
         file.seek(0)
     except OSError as error:
         file.close()
-        raise Unavailable(f"no room for the body: {error}") from error
+        raise away(f"no room for the body: {error}", error) from error
     except BaseException:
         file.close()
         raise

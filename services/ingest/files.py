@@ -17,11 +17,11 @@ from services.ingest.formats.apart import extract_apart
 from services.ingest.formats.turns import Asker, Turns
 from services.ingest.many import CHUNK_LINES, Manner
 from services.ingest.submit import TooLarge, submit
+from services.runtime import problems
 from services.runtime.access.rights import EVERYTHING
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
 from services.runtime.originals import Originals
-from services.runtime.problems import problem
 from services.runtime.registry import Begun, Key, OriginalRow, Registry, Sender, aside
 
 logger = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ async def answer_lines(
                 results = await submit_documents(registry, log, originals, chunk, manner.named)
             except Unavailable as error:
                 logger.warning("unavailable from document %d on: %s", at + 1, error.reason)
-                away = problem(503)
+                away = problems.away(error)
         if away is not None:
             results = [each.found if isinstance(each.found, Problem) else away for each in chunk]
         for number, (each, result) in enumerate(zip(chunk, results, strict=True), start=at + 1):

@@ -8,8 +8,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.ingest.body import counted
-from services.runtime.errors import Unavailable
 from services.runtime.problems import ProblemError
+from services.runtime.reasons import away
 
 FILE, METADATA = "file", "metadata"
 
@@ -73,7 +73,7 @@ async def read_form(request: Request, limit: int) -> Form:
             "document) et, au besoin, une partie « metadata » (un objet JSON de 64 Ko au plus).",
         ) from None
     except OSError as error:
-        raise Unavailable(f"no room for the body: {error}") from error
+        raise away(f"no room for the body: {error}", error) from error
     try:
         return await _read(form, limit)
     except BaseException:

@@ -213,7 +213,7 @@ async def _next_entered(
         await enter_all(request, Action.SUBMITTED, repeated)
     except Unavailable as error:
         logger.warning("unavailable: %s", error.reason)
-        away = problems.problem(503)
+        away = problems.away(error)
         return [
             answers.refused_line(each.line, away)
             if each.outcome is IngestOutcome.DUPLICATE

@@ -14,9 +14,9 @@ from services.ingest import answers, outcomes
 from services.ingest.accept import Accepted, Refused, accept
 from services.ingest.body import Line, lines
 from services.ingest.submit import submit
+from services.runtime import problems
 from services.runtime.errors import Unavailable
 from services.runtime.log import Log
-from services.runtime.problems import problem
 from services.runtime.registry import Registry, Sender
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ async def submit_lines(
                 answered = await _submit_chunk(registry, log, chunk, manner)
             except Unavailable as error:
                 logger.warning("unavailable from line %d on: %s", chunk[0][0], error.reason)
-                away = problem(503)
+                away = problems.away(error)
         if away is not None:
             answered = [
                 answers.refused_line(number, read if isinstance(read, Problem) else away)
@@ -103,7 +103,7 @@ def _read_chunk(source: Iterator[Line], manner: Manner) -> list[Read]:
 
 def _read(line: Line, manner: Manner) -> Accepted | Problem:
     if line.raw is None:
-        return problem(
+        return problems.problem(
             413, detail=f"La ligne dépasse la taille admise de {manner.line_limit} octets."
         )
     try:

@@ -32,7 +32,6 @@ from services.runtime import problems
 from services.runtime.access.gate import caller_of
 from services.runtime.errors import Unavailable
 from services.runtime.marked_passages import look
-from services.runtime.problems import problem
 from services.runtime.protection import protection
 from services.runtime.settings import Settings
 
@@ -92,7 +91,7 @@ async def _lines(read: list[Reading], tags: Tags) -> AsyncIterator[PreviewLine]:
         except Unavailable as error:
             # Starting again for each of the others would take longer than asking once more.
             logger.warning("unavailable from document %d on: %s", number, error.reason)
-            found = away = problem(503)
+            found = away = problems.away(error)
         if isinstance(found, Problem):
             yield PreviewLine(line=number, name=name, status=found.status, problem=found)
         else:

@@ -22,6 +22,7 @@ from schemas.events import SCHEMA_VERSION
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.originals import Originals
 from services.runtime.private import close_folder, close_where_ours
+from services.runtime.reasons import reason
 
 FORMAT = 2
 """Of a backup's folder. A higher one is refused: it comes from a newer release. The first had no
@@ -96,7 +97,7 @@ def save(source: Source, target: Path, progress: Progress = silent) -> dict[str,
         for name in (*FILES, MANIFEST):
             (target / name).unlink(missing_ok=True)
         shutil.rmtree(target / ORIGINALS, ignore_errors=True)
-        raise Unavailable(f"la sauvegarde n'a pas pu être écrite : {error}") from error
+        raise Unavailable(f"la sauvegarde n'a pas pu être écrite : {reason(error)}") from error
     return manifest
 
 
@@ -122,7 +123,9 @@ def restore(backup: Path, data: Path, progress: Progress = silent) -> dict[str, 
             (data / name).unlink(missing_ok=True)
         shutil.rmtree(data / ORIGINALS, ignore_errors=True)
         if isinstance(error, OSError):
-            raise Unavailable(f"la restauration n'a pas pu être écrite : {error}") from error
+            raise Unavailable(
+                f"la restauration n'a pas pu être écrite : {reason(error)}"
+            ) from error
         raise
     return manifest
 

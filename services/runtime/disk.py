@@ -13,6 +13,7 @@ from pathlib import Path
 from fastapi import Request
 
 from services.runtime.errors import Unavailable
+from services.runtime.reasons import RETRY_AFTER_SECONDS, nothing_kept
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,6 @@ COPIES = 5
 write-ahead log, the index."""
 
 LOOK_SECONDS = 10.0
-RETRY_AFTER_SECONDS = 60
-"""An administrator has to make room: trying again each five seconds would help nobody."""
 
 
 class Disk:
@@ -59,7 +58,9 @@ class Disk:
         length = request.headers.get("content-length", "")
         size = int(length) if length.isdecimal() else 0
         if request.method == "POST" and self.free() - COPIES * size < self._hard:
-            raise Unavailable("the disk is nearly full", retry_after=RETRY_AFTER_SECONDS)
+            raise Unavailable(
+                "the disk is nearly full", RETRY_AFTER_SECONDS, nothing_kept("disque presque plein")
+            )
 
     async def watch(self) -> None:
         """Say in the log when the disk gets low, when it shuts the door, and when it is well."""

@@ -10,12 +10,16 @@ class Unprocessable(Exception):
 
 
 class Unavailable(Exception):
-    """May succeed later: wait and retry, or answer 503 with `retry_after` seconds."""
+    """May succeed later: wait and retry, or answer 503 with `retry_after` seconds.
 
-    def __init__(self, reason: str, retry_after: int = 5) -> None:
+    `said` is what the sender may know of the reason, in French; None: nothing.
+    """
+
+    def __init__(self, reason: str, retry_after: int = 5, said: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.said = said
 
 
 class Busy(Unavailable):

@@ -19,6 +19,7 @@ from schemas.events import SCHEMA_VERSION
 from schemas.topics import Topic
 from services.runtime.errors import Misconfigured, Unavailable
 from services.runtime.log import Entry, Log, Record
+from services.runtime.reasons import reason
 
 FORMAT = 1
 LEVEL = 1
@@ -71,7 +72,7 @@ async def dump(
             os.fsync(raw.fileno())
         draft.replace(target)
     except OSError as error:
-        raise Unavailable(f"{target} n'a pas pu être écrit : {error}") from error
+        raise Unavailable(f"{target} n'a pas pu être écrit : {reason(error)}") from error
     finally:
         draft.unlink(missing_ok=True)
     return counts

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from services.runtime.errors import Unavailable
+from services.runtime.reasons import away
 
 WRITING = ".writing"
 """Subfolder of what is being written."""
@@ -46,7 +47,7 @@ class Originals:
             _make(path.parent, self._folder)
             _write(path, content, beside)
         except OSError as error:
-            raise Unavailable(f"the original cannot be kept: {error}") from error
+            raise away(f"the original cannot be kept: {error}", error) from error
         return address
 
     def get(self, address: str) -> bytes | None:

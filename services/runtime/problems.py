@@ -93,9 +93,14 @@ def answer(said: Problem, headers: Mapping[str, str] | None = None) -> Response:
 
 
 def unavailable(error: Unavailable) -> Response:
-    """503 with Retry-After; the reason goes to the log, not to the sender."""
+    """503 with Retry-After; the reason goes to the log, what may be said of it to the sender."""
     logger.warning("unavailable: %s", error.reason)
-    return answer(problem(503), {"Retry-After": str(error.retry_after)})
+    return answer(away(error), {"Retry-After": str(error.retry_after)})
+
+
+def away(error: Unavailable) -> Problem:
+    """The problem of what is not available now."""
+    return problem(503, detail=error.said)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

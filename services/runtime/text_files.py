@@ -1,12 +1,17 @@
 """Text files as notes: subject from the first line that says something, body from the rest."""
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.note import MAX_SUBJECT
 
 _HEADING = "#"
+MOST_NULLS = 10
+"""Of so many signs one may be a NUL: UTF-16 without its mark has one of two."""
+_CONTROL = re.compile("[\x01-\x08\x0e-\x19\x1c-\x1f]")
+"""What no text has, and a program, a picture or an archive does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,15 @@ def parse(content: bytes) -> TextFile:
     raise ValueError("le fichier ne contient pas de texte")
 
 
+def is_binary(text: str) -> bool:
+    """Whether NULs in what was decoded show that it is no text.
+
+    A few among readable signs are an accident of whoever wrote it: they are left out.
+    """
+    nulls = text.count("\0")
+    return nulls > 0 and (nulls * MOST_NULLS > len(text) or _CONTROL.search(text) is not None)
+
+
 def _decode(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encodings = ["utf-16"]
@@ -49,7 +63,7 @@ def _decode(content: bytes) -> str:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if "\0" in text:
+        if is_binary(text):
             break
-        return text
+        return text.replace("\0", "")
     raise ValueError("le fichier n'est pas un texte lisible")

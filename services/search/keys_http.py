@@ -141,7 +141,7 @@ def _last() -> ProblemError:
         409,
         "Dernière clé d'administrateur",
         "C'est la dernière clé valable qui administre : sans elle, plus personne ne crée de clé. "
-        "En créer une autre d'abord (« valise keys add »), ou confirmer la révocation (force=true).",
+        "En créer une autre d'abord (« valise keys add »), ou confirmer (force=true).",
     )
 
 

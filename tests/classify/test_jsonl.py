@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from services.classify import jsonl
 from services.classify.release import RELEASE
+from services.cli.classify import _read
 
 
 def run(*given: Any, workers: int | None = 1) -> list[dict[str, Any]]:
@@ -173,13 +174,33 @@ def test_an_error_of_the_input_is_not_swallowed() -> None:
 def test_a_text_file_is_classified_by_its_first_line_and_whole_text(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_text("Retraites : la réforme italienne\n\nLe gouvernement.\n", encoding="utf-8")
-    answer = jsonl.classify_file(path)
+    answer = jsonl.classify_file(path, _read)
     assert answer["id"] == "note.txt"
     assert answer["themes"][0]["theme"] == "protection_sociale"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Objet : Réforme des retraites en Italie\nRéférence : ROM-2026-1\nRome, le 4 mars 2026\n",
+        "Objet: Réforme des retraites en Italie\n",
+        "Note diplomatique\nRome, le 4 mars 2026\nOBJET : Réforme des retraites en Italie\n",
+    ],
+)
+def test_a_header_is_read_as_when_the_file_is_submitted(header: str, tmp_path: Path) -> None:
+    body = "\nLe gouvernement a adopté un texte.\n"
+    path = tmp_path / "note.txt"
+    path.write_text(header + body, encoding="utf-8")
+    plain = {"subject": "Réforme des retraites en Italie", "post": "rome"}
+    found = jsonl.classify_file(path, _read)
+    text = _read(path.read_bytes())
+    assert text[0] == plain["subject"]
+    assert found["themes"][0]["evidence"][0]["field"] == "subject"
+    assert "retraites" in found["themes"][0]["evidence"][0]["text"].lower()
+
+
 def test_a_file_that_cannot_be_read_has_its_reason_in_french(tmp_path: Path) -> None:
-    missing = jsonl.classify_file(tmp_path / "absent.txt")
+    missing = jsonl.classify_file(tmp_path / "absent.txt", _read)
     assert missing["error"].startswith("fichier illisible")
     (tmp_path / "empty.txt").touch()
-    assert "texte" in jsonl.classify_file(tmp_path / "empty.txt")["error"]
+    assert "texte" in jsonl.classify_file(tmp_path / "empty.txt", _read)["error"]

@@ -168,3 +168,24 @@ def test_lines_are_those_an_editor_shows(parts: list[bytes], limit: int) -> None
         elif content.strip():
             expected.append((number, content))
     assert [(each.number, each.raw) for each in lines(BytesIO(text), limit)] == expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/jsonl",
+        "application/ndjson; charset=utf-8",
+        "application/x-jsonlines",
+        "Application/JSONL; charset='UTF-8'",
+        "application/json-lines;charset=utf8",
+    ],
+)
+async def test_lines_of_json_are_taken_under_each_of_their_names(office: Office, kind: str) -> None:
+    answer = await office.send_raw(line(1) + b"\n" + line(2), kind)
+    assert answer.status_code == 200, answer.text
+    assert [json.loads(each)["outcome"] for each in answer.text.splitlines()] == ["accepted"] * 2
+
+
+@pytest.mark.parametrize("kind", ["application/jsonl; charset=latin-1", "application/jsonx"])
+async def test_what_is_no_lines_of_json_in_utf_8_stays_refused(office: Office, kind: str) -> None:
+    assert (await office.send_raw(line(1), kind)).status_code == 415

@@ -90,6 +90,22 @@ class TestReceipts:
         assert "BER-2026-0142" in found.detail
         assert len(await office.logged()) == 1
 
+    @pytest.mark.parametrize(
+        ("changes", "named"),
+        [
+            ({"body": "Autre texte."}, "(texte)"),
+            ({"subject": "Apprentissage", "genre": "breve"}, "(objet, genre)"),
+            ({"date": "2026-03-09"}, "(date)"),
+        ],
+    )
+    async def test_a_conflict_names_in_french_what_differs_and_the_command_that_settles_it(
+        self, office: Office, changes: dict[str, str], named: str
+    ) -> None:
+        await office.send()
+        said = problem(await office.send(**changes), 409).detail
+        assert named in said
+        assert "valise rectify FICHIER --note berlin/BER-2026-0142" in said
+
     async def test_a_date_taken_from_a_file_makes_no_conflict(self, office: Office) -> None:
         guessed = {"Valise-Defaulted": "date"}
         for date in ("2026-03-04", "2026-03-09"):

@@ -46,7 +46,9 @@ def read(packed: zipfile.ZipFile, entry: str | zipfile.ZipInfo) -> bytes:
     try:
         info = packed.getinfo(entry) if isinstance(entry, str) else entry
         if info.flag_bits & _ENCRYPTED:
-            raise Refused(422, "L'archive est protégée par un mot de passe : l'enlever.")
+            raise Refused(
+                422, "L'archive est chiffrée (mot de passe) : la refaire sans mot de passe."
+            )
         if info.compress_type not in _METHODS:
             raise Refused(422, "L'archive est comprimée d'une façon inconnue : la refaire en ZIP.")
         # Not packed.read(): it unpacks all there is before it looks at what was declared.

@@ -20,6 +20,7 @@ from services.ingest.formats.numbering import BULLET_LABEL, whole
 from services.ingest.formats.tables import Cell, table
 from services.ingest.formats.text import one_line
 from services.ingest.formats.xml import Element, local
+from services.runtime import text_files
 
 MAIN_SHARE = 0.25
 """Of the page's text that the element called its main part must hold, to be taken for it."""
@@ -281,9 +282,9 @@ def decoded(data: bytes, charset: str = "") -> str:
             text = data.decode(encoding)
         except (UnicodeError, LookupError):
             continue
-        if "\0" in text:
+        if text_files.is_binary(text):
             break
-        return text
+        return text.replace("\0", "")
     raise Refused(422, "Le fichier n'est pas un texte lisible : l'enregistrer en UTF-8.")
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
-from services.ingest.formats import archive
+from services.ingest.formats import archive, encrypted
 from services.ingest.formats.model import Refused
 
 TEXT, MARKDOWN, HTML, DOCX, ODT, PDF, EML, ZIP = (
@@ -104,6 +104,7 @@ def kind_of(data: bytes, name: str, media_type: str | None = None) -> str:
     if b"%PDF-" in data[:PDF_WITHIN]:
         return PDF
     _refuse_others(data)
+    encrypted.check_file(data, ending)
     declared = (media_type or "").partition(";")[0].strip().lower()
     kind = _BY_ENDING.get(ending) or _BY_MEDIA_TYPE.get(declared)
     if kind in _SIGNED:
@@ -164,7 +165,7 @@ def _refuse_others(data: bytes) -> None:
     for signature, what in _OTHERS:
         if data.startswith(signature):
             if _ENCRYPTED_PACKAGE in data:
-                raise Refused(422, "Le document est protégé par un mot de passe : l'enlever.")
+                raise Refused(422, f"Le document est {encrypted.UNLOCK}.")
             raise Refused(415, f"Format non pris en charge ({what}) ; acceptés : {_KNOWN}.")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from services.ingest.formats import beside, forwards, headers, html, kinds
+from services.ingest.formats import beside, encrypted, forwards, headers, html, kinds
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 from services.ingest.formats.text import one_line, tidy
 
@@ -56,6 +56,7 @@ def read(data: bytes) -> Mail:
         raise headers.too_nested() from error
     if not message.keys():
         raise damaged("EML")
+    encrypted.check_mail(message, parts)
     shown = {id(part) for part in parts}
     pages = {
         id(part): _read_page(part) if id(part) in shown else _read_form(part)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from services.ingest.formats import archive, beside, blocks, odt_lists, raised
+from services.ingest.formats import archive, beside, blocks, encrypted, odt_lists, raised
 from services.ingest.formats.blocks import Block
 from services.ingest.formats.model import Content, Refused
 from services.ingest.formats.numbering import BULLET_LABEL, Counter, whole
@@ -69,7 +69,7 @@ def read(data: bytes) -> Content:
         if "META-INF/manifest.xml" in names:
             manifest = archive.read(packed, "META-INF/manifest.xml")
             if b"encryption-data" in manifest:
-                raise Refused(422, "Le document est protégé par un mot de passe : l'enlever.")
+                raise Refused(422, f"Le document est {encrypted.UNLOCK}.")
         root = parsed(archive.read(packed, "content.xml"), _WHAT)
         styled = "styles.xml" in names
         styles = parsed(archive.read(packed, "styles.xml"), _WHAT) if styled else None

@@ -18,7 +18,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from schemas.note import MAX_BODY
-from services.ingest.formats import beside, blocks, pdf_notes
+from services.ingest.formats import beside, blocks, encrypted, pdf_notes
 from services.ingest.formats.model import MOST_NAMES, Content, Held, Refused, damaged
 from services.ingest.formats.pdf_lines import Line, top_first
 from services.ingest.formats.pdf_lines import lines as lines_of
@@ -82,7 +82,7 @@ def read(data: bytes) -> Content:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
-            raise Refused(422, "Le PDF est protégé par un mot de passe : l'enlever.") from error
+            raise Refused(422, f"Le PDF est {encrypted.UNLOCK}.") from error
         raise damaged("PDF") from error
     with closing(document):
         if len(document) > MOST_PAGES:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from services.runtime.errors import Unavailable
 from services.runtime.log import sqlite_file
+from services.runtime.reasons import away
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ class Writer:
             outcomes.extend((job, *self._one(job)) for job in jobs)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            reason = Unavailable(f"the log's file cannot be written: {error}")
+            reason = away(f"the log's file cannot be written: {error}", error)
             outcomes = [(job, None, reason) for job in jobs]
             self._roll_back()
         for job, result, refused in outcomes:

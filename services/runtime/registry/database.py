@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.runtime.errors import Busy, Misconfigured, Unavailable
+from services.runtime.reasons import away
 
 POOL_SIZE = 8
 """Connections of one process: more would only queue in PostgreSQL, or on SQLite's one writer."""
@@ -201,7 +202,7 @@ def _translated() -> Iterator[None]:
         if not _may_pass(error):
             raise
         kind = Busy if _is_slow(error) else Unavailable
-        raise kind(f"the registry is away: {reason(error)}") from error
+        raise away(f"the registry is away: {reason(error)}", error.orig or error, kind) from error
 
 
 def _may_pass(error: DBAPIError) -> bool:
