@@ -57,11 +57,11 @@ def main() -> int:
         show(url)
         print(f"\nDe la commande à ces notes : {time.monotonic() - began:.1f} s.")
         if os.environ.get("DEMO_EXIT"):
-            print(f"Données gardées dans {DATA.relative_to(ROOT)}/.")
+            print(f"Données gardées dans {os.path.relpath(DATA, ROOT)}/.")
             return 0 if complete else 1
         open_pages(env)
         print("Dans un autre terminal, pour les commandes « valise » :")
-        print(f"  export VALISE_URL={env['VALISE_URL']} VALISE_DATA={DATA.relative_to(ROOT)}")
+        print(f"  export VALISE_URL={env['VALISE_URL']} VALISE_DATA={os.path.relpath(DATA, ROOT)}")
         print("Ctrl-C pour arrêter ; les données restent dans .demo/.")
         server.wait()
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from schemas.note import MAX_SUBJECT
 
 _HEADING = "#"
 MOST_NULLS = 10
-"""Of so many signs one may be a NUL: UTF-16 without its mark has one of two."""
+"""Of more signs than these one may be a NUL: UTF-16 without its mark has one of two."""
 _CONTROL = re.compile("[\x01-\x08\x0e-\x19\x1c-\x1f]")
 """What no text has, and a program, a picture or an archive does."""
 
@@ -50,7 +50,7 @@ def is_binary(text: str) -> bool:
     A few among readable signs are an accident of whoever wrote it: they are left out.
     """
     nulls = text.count("\0")
-    return nulls > 0 and (nulls * MOST_NULLS > len(text) or _CONTROL.search(text) is not None)
+    return nulls > 0 and (nulls * MOST_NULLS >= len(text) or _CONTROL.search(text) is not None)
 
 
 def _decode(content: bytes) -> str:

@@ -165,6 +165,7 @@ async def test_a_counsellor_sees_what_would_be_read_in_a_document_and_its_tags(
         "addressees": [],
         "cites": [],
         "attachments": [],
+        "forwarded": False,
         "guessed": ["genre", "language"],
     }
     assert [tag["theme"] for tag in found["themes"]] == ["protection_sociale"]

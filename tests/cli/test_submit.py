@@ -142,7 +142,7 @@ def test_a_submission_that_is_interrupted_says_how_to_go_on(
 ) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    for number in range(400):
+    for number in range(1_200):
         (notes / f"MAD-{number:04}.txt").write_text(f"{TEXT}{number}", encoding="utf-8")
     command = subprocess.Popen(
         [VALISE, "submit", "--post", "madrid", "--json", str(notes)],
@@ -159,11 +159,11 @@ def test_a_submission_that_is_interrupted_says_how_to_go_on(
     assert "Relancer la même commande" in complaint
     assert "Traceback" not in complaint
     told = len(said.splitlines()) + 1
-    assert told < 400
+    assert told < 1_200
 
     found = outcomes(valise(deployment, "submit", "--post", "madrid", "--json", str(notes)))
     assert set(found.values()) == {"accepted", "duplicate"}
-    assert len(found) == 400
+    assert len(found) == 1_200
     assert sum(outcome == "duplicate" for outcome in found.values()) >= told
 
 

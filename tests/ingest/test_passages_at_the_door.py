@@ -110,7 +110,9 @@ async def test_a_classified_paragraph_is_refused(office: Office, name: str) -> N
 
 
 async def test_a_mail_bears_the_marks_of_the_passages_in_its_attachments(office: Office) -> None:
-    mail = eml("Voir la note jointe.", files={"suite.docx": FILES["a.docx"]})
+    mail = eml(
+        "Le ministre a reculé hier.\n\nVoir la note jointe.", files={"suite.docx": FILES["a.docx"]}
+    )
     await send(office, "a.eml", mail, METADATA)
     cover, note = (event.note for event in await office.logged())
     assert cover.special_france, "its original holds the passage"

@@ -132,7 +132,8 @@ def test_what_a_reader_does_not_name_stays_as_it_is(deployment: Deployment) -> N
     after = view(deployment, note)
     assert [tag["theme"] for tag in after["themes"]] == ["travail"]
     assert [tag["country"] for tag in after["countries"]] == [
-        *sorted(tag["country"] for tag in before["countries"] if tag["role"] == "about")
+        *sorted(tag["country"] for tag in before["countries"] if tag["role"] == "about"),
+        *sorted(tag["country"] for tag in before["countries"] if tag["role"] == "mentioned"),
     ]
     none = valise(deployment, "correct", str(note), "--no-theme", "--no-country")
     assert "correction 2" in none.stdout
