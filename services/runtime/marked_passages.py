@@ -76,7 +76,6 @@ _PREFIX = re.compile(
 )
 _FOR_THIS = re.compile(r"(?i) pour (?:ce|cette|le|la) [a-z]{4,12}(?: [a-z]{4,9})?")
 _OPENS_WITHIN = re.compile(r"[\[({<] ?(?=[DS5$CRLFEN])", re.I)
-_ONLY_END = re.compile(r"(?im)^[ *=_<>#~-]*(?:fin|end)[ *=_<>#~.-]*$")
 _PARTS = re.compile(r"\s+-{1,3}\s+|\s*[|;]\s*|\s*: +|\s+/+\s+|-{2,3}")
 _REPLY = re.compile(r"(?i)\W*(?:(?:tr|re|ref|fwd?|objet|sujet) ?: ?)*")
 _SENTENCE_END = re.compile(r"[.!?;:)\"]\W*$")

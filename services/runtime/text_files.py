@@ -3,7 +3,6 @@
 import codecs
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from schemas.note import MAX_SUBJECT
 
@@ -20,11 +19,6 @@ class TextFile:
 
     subject: str
     body: str
-
-
-def read(path: Path) -> TextFile:
-    """The text of a file. Raises OSError where it cannot be read, ValueError as `parse`."""
-    return parse(path.read_bytes())
 
 
 def parse(content: bytes) -> TextFile:
@@ -44,13 +38,15 @@ def parse(content: bytes) -> TextFile:
     raise ValueError("le fichier ne contient pas de texte")
 
 
-def is_binary(text: str) -> bool:
-    """Whether NULs in what was decoded show that it is no text.
+def readable(text: str) -> str | None:
+    """What was decoded, without its NULs; None where these show that it is no text.
 
-    A few among readable signs are an accident of whoever wrote it: they are left out.
+    A few among readable signs are an accident of whoever wrote it.
     """
     nulls = text.count("\0")
-    return nulls > 0 and (nulls * MOST_NULLS >= len(text) or _CONTROL.search(text) is not None)
+    if nulls and (nulls * MOST_NULLS >= len(text) or _CONTROL.search(text)):
+        return None
+    return text.replace("\0", "")
 
 
 def _decode(content: bytes) -> str:
@@ -63,7 +59,8 @@ def _decode(content: bytes) -> str:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if is_binary(text):
+        found = readable(text)
+        if found is None:
             break
-        return text.replace("\0", "")
+        return found
     raise ValueError("le fichier n'est pas un texte lisible")

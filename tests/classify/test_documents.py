@@ -13,7 +13,7 @@ from services.runtime import text_files
 def tagged(shared_notes: Path, request: pytest.FixtureRequest) -> Classification:
     """The tags of the document with that number."""
     (path,) = shared_notes.glob(f"{request.param}_*.txt")
-    text = text_files.read(path)
+    text = text_files.parse(path.read_bytes())
     return classify_texts(text.subject, text.body, "bruxelles")
 
 

@@ -14,7 +14,7 @@ from services.runtime import text_files
 def test_the_first_line_is_the_subject_and_the_rest_is_the_body(tmp_path: Path) -> None:
     path = tmp_path / "note.md"
     path.write_text("\n\n# Réforme des retraites \n\n  Le rapport.\nFin.\n", encoding="utf-8")
-    text = text_files.read(path)
+    text = text_files.parse(path.read_bytes())
     assert text.subject == "Réforme des retraites"
     assert text.body == "  Le rapport.\nFin."
 

@@ -133,12 +133,7 @@ _APART = re.compile(
 _FLEX = re.compile(r"display\s*:\s*(?:inline-)?(?:flex|grid)", re.I)
 """Styles of an element that stands by itself, or whose children do."""
 _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:[^;]*?(?<![\w-])([a-z][a-z-]+)", re.I)
-_FORMS = {
-    "1": "decimal",
-    "a": "lowerLetter",
-    "A": "upperLetter",
-    "i": "lowerRoman",
-    "I": "upperRoman",
+_FORMS = numbering.BY_SIGN | {
     "lower-alpha": "lowerLetter",
     "lower-latin": "lowerLetter",
     "upper-alpha": "upperLetter",
@@ -282,9 +277,10 @@ def decoded(data: bytes, charset: str = "") -> str:
             text = data.decode(encoding)
         except (UnicodeError, LookupError):
             continue
-        if text_files.is_binary(text):
+        readable = text_files.readable(text)
+        if readable is None:
             break
-        return text.replace("\0", "")
+        return readable
     raise Refused(422, "Le fichier n'est pas un texte lisible : l'enregistrer en UTF-8.")
 
 

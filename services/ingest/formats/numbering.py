@@ -9,6 +9,14 @@ from dataclasses import dataclass, field
 
 DECIMAL, BULLET, NONE = "decimal", "bullet", "none"
 BULLET_LABEL = "-"
+BY_SIGN = {
+    "1": DECIMAL,
+    "a": "lowerLetter",
+    "A": "upperLetter",
+    "i": "lowerRoman",
+    "I": "upperRoman",
+}
+"""The forms by the first number written in each, as HTML and ODT name them."""
 MOST_LEVELS = 10
 LARGEST = 100_000
 """Beyond it a number is not honest, and Roman numerals would have no end."""

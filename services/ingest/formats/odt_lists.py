@@ -9,20 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.ingest.formats import raised
-from services.ingest.formats.numbering import BULLET, NONE, Counter, Level, whole
+from services.ingest.formats.numbering import BULLET, BY_SIGN, NONE, Counter, Level, whole
 from services.ingest.formats.xml import Element, attribute, children, local
 
 DEEPEST = 20
 """Styles based on styles: more is a circle."""
 OUTLINE = "outline"
 """The name that the numbering of headings is counted under."""
-_FORMS = {
-    "1": "decimal",
-    "a": "lowerLetter",
-    "A": "upperLetter",
-    "i": "lowerRoman",
-    "I": "upperRoman",
-}
 _LEVELS = ("list-level-style-number", "list-level-style-bullet", "list-level-style-image")
 _SHIFT = re.compile(r"(super|sub|-?\d+(?:\.\d+)?%)")
 _PLACE = re.compile(r"%(\d+)%")
@@ -131,7 +124,7 @@ def _levels(style: Element, names: tuple[str, ...]) -> list[Level]:
 def _level(element: Element, depth: int) -> Level:
     if local(element) not in ("list-level-style-number", "outline-level-style"):
         return Level(form=BULLET)
-    form = _FORMS.get(attribute(element, "num-format"), NONE)
+    form = BY_SIGN.get(attribute(element, "num-format"), NONE)
     if form == NONE:
         return Level(form=NONE)
     given = _PLACE.sub(r"%\1", attribute(element, "num-list-format"))

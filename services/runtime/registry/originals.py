@@ -28,11 +28,7 @@ _ID_LENGTH = 36
 
 def keep(connection: sa.Connection, key: Key, original: OriginalRow) -> None:
     """Note the original of that revision; the first one stays. Nothing for an unknown revision."""
-    known = sa.select(revisions.c.revision).where(
-        revisions.c.note_id == key.note_id, revisions.c.revision == key.revision
-    )
-    # Two who send the same document at once wait for each other here.
-    if connection.scalar(known.with_for_update()) is None:
+    if not _lock(connection, key):
         return
     _keep_held(connection, original)
     kept = sa.exists().where(
@@ -75,10 +71,7 @@ def latest(connection: sa.Connection, note_id: UUID) -> OriginalRow | None:
 
 def keep_cover(connection: sa.Connection, key: Key, cover: OriginalRow) -> None:
     """Note a mail that only brought that revision along. Nothing for an unknown revision."""
-    known = sa.select(revisions.c.revision).where(
-        revisions.c.note_id == key.note_id, revisions.c.revision == key.revision
-    )
-    if connection.scalar(known.with_for_update()) is None:
+    if not _lock(connection, key):
         return
     _keep_held(connection, cover)
     row = {
@@ -176,6 +169,15 @@ def forget(connection: sa.Connection, addresses: Collection[str]) -> None:
             sa.or_(held_originals.c.holder.in_(gone), held_originals.c.held.in_(gone))
         )
     )
+
+
+def _lock(connection: sa.Connection, key: Key) -> bool:
+    """Lock that revision, so that two who send the same document at once wait for each other;
+    return whether it is known."""
+    known = sa.select(revisions.c.revision).where(
+        revisions.c.note_id == key.note_id, revisions.c.revision == key.revision
+    )
+    return connection.scalar(known.with_for_update()) is not None
 
 
 def _keep_held(connection: sa.Connection, original: OriginalRow) -> None:
